@@ -1,0 +1,1 @@
+"""Static files and templates; a package only so that the services find them."""

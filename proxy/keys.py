@@ -1,0 +1,23 @@
+"""What the handlers find in the application, by typed key."""
+
+import asyncio
+
+from aiohttp import web
+
+from casts.settings import Settings
+from proxy.channel import Channels
+from proxy.ledger import Ledger
+from proxy.overview import Casts
+from proxy.submit import Submitter
+from proxy.voices import Voices
+from streams.port import Store
+
+SETTINGS = web.AppKey("settings", Settings)
+STORE = web.AppKey("store", Store)
+LEDGER = web.AppKey("ledger", Ledger)
+VOICES = web.AppKey("voices", Voices)
+CASTS = web.AppKey("casts", Casts)
+CHANNELS = web.AppKey("channels", Channels)
+SUBMITTER = web.AppKey("submitter", Submitter)
+GROUP = web.AppKey("group", asyncio.TaskGroup)
+STOPPING = web.AppKey("stopping", asyncio.Event)

@@ -1,0 +1,109 @@
+"""What is in flight: the unfinished jobs, learnt from `jobs`, `progress/done` and `jobs/dead`. No I/O in the class.
+
+Every proxy keeps one: for the place in the queue, and to see whether a cast has a job before it appends another.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from casts.ids import CastId, Epoch
+from casts.keys import CastKey, cast_key
+from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE, StreamName
+from casts.private import DeadJob, Job, Receipt
+from streams.port import Store
+from streams.shared_log import Placed, follow_shared
+
+ANSWERED_KEPT = 10_000
+"""Answers that are remembered in case their job is read later than they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The unfinished jobs of one cast: the first and the last of them."""
+
+    first: int
+    last: int
+    asap: bool
+
+
+class Ledger:
+    """The state of the intake log as far as it was followed.
+
+    Attributes:
+        next_job: every job below this offset has been seen.
+        changed: set and replaced whenever something was taken.
+    """
+
+    def __init__(self) -> None:
+        self.next_job = 0
+        self.changed = asyncio.Event()
+        self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
+        self._answered: OrderedDict[CastKey, int] = OrderedDict()
+        self._epochs: dict[CastId, Epoch] = {}
+
+    def take(self, placed: Placed, stream: StreamName) -> None:
+        """One record of one of the three streams, in order within its stream."""
+        match placed.record:
+            case Job() as job if stream == JOBS:
+                self._take_job(job, placed.seq_num)
+            case Receipt() | DeadJob() as answer:
+                self._take_answer(answer)
+            case _:
+                pass
+        if stream == JOBS:
+            self.next_job = placed.seq_num + 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _take_job(self, job: Job, offset: int) -> None:
+        key = cast_key(job.id, job.epoch)
+        self._epochs[job.id] = job.epoch
+        if self._answered.get(key, -1) >= offset:
+            return
+        known = self._pending.get(key)
+        first = known.first if known else offset
+        self._pending[key] = Pending(first, offset, job.asap or (known is not None and known.asap))
+
+    def _take_answer(self, answer: Receipt | DeadJob) -> None:
+        key = cast_key(answer.id, answer.epoch)
+        self._answered[key] = max(self._answered.pop(key, -1), answer.offset)
+        if len(self._answered) > ANSWERED_KEPT:
+            self._answered.popitem(last=False)
+        pending = self._pending.get(key)
+        if pending is not None and pending.last <= answer.offset:
+            del self._pending[key]
+            self._epochs.pop(answer.id, None)
+
+    def pending(self, cast_id: CastId, epoch: Epoch) -> Pending | None:
+        return self._pending.get(cast_key(cast_id, epoch))
+
+    def newest_epoch(self, cast_id: CastId) -> Epoch | None:
+        """The epoch of the newest unfinished job for this id, if one is known."""
+        return self._epochs.get(cast_id)
+
+    def place(self, cast_id: CastId, epoch: Epoch) -> int | None:
+        """How many unfinished casts came before this one; None if it is not among them."""
+        pending = self._pending.get(cast_key(cast_id, epoch))
+        if pending is None:
+            return None
+        return sum(1 for other in self._pending.values() if other.first < pending.first)
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._pending)
+
+    async def wait_for(self, holds: Callable[[], bool]) -> None:
+        """Until the condition holds; it is asked again whenever something was taken. Bound it with a timeout."""
+        while not holds():
+            await self.changed.wait()
+
+
+async def follow_into(ledger: Ledger, store: Store, stream: StreamName) -> None:
+    """Feed one of the three streams into the ledger for ever."""
+    assert stream in (JOBS, PROGRESS_DONE, JOBS_DEAD)
+    async with aclosing(follow_shared(store, stream, 0)) as places:
+        async for placed in places:
+            ledger.take(placed, stream)

@@ -1,0 +1,83 @@
+"""Who works here: announcements of voices, leases, and whose casts may be taken over.
+
+Leases are timed on this process's monotonic clock, and only as far as the stream has been seen to move: while the
+store is away nobody's lease runs out, because our own sign of life does not come back either.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+
+from casts.names import WORKERS
+from casts.offers import COUNTS_FOR_MS, anybody_offers
+from casts.private import Announcement, Lease
+from casts.voice import Voice
+from streams.port import Store, trim
+from streams.shared_log import Placed, append_at_least_once, follow_shared
+
+log = logging.getLogger(__name__)
+
+ANNOUNCE_EVERY_S = 3600.0
+
+
+class Presence:
+    """What this worker knows of all workers, itself included."""
+
+    def __init__(self, store: Store, name: str, lease_s: float) -> None:
+        self._store = store
+        self._name = name
+        self._lease_s = lease_s
+        self._seen: dict[str, float] = {}
+        self._observed_at = time.monotonic()
+        self._announcements: dict[str, tuple[Placed, Announcement]] = {}
+
+    def is_alive(self, worker: str) -> bool:
+        """Whether a worker gave a sign of life within the lease, as far as this process could have seen one.
+
+        One that was never seen counts as alive for a lease after this process began to look.
+        """
+        seen_at = self._seen.setdefault(worker, self._observed_at)
+        return self._observed_at - seen_at <= self._lease_s
+
+    def anybody_offers(self, voice: Voice) -> bool:
+        return anybody_offers((announcement for _, announcement in self._announcements.values()), voice)
+
+    def observe(self, placed: Placed, now: float) -> None:
+        """Take one record of the `workers` stream."""
+        self._observed_at = now
+        match placed.record:
+            case Announcement(worker=worker) as announcement:
+                self._seen[worker] = now
+                self._announcements[worker] = (placed, announcement)
+            case Lease(worker=worker):
+                self._seen[worker] = now
+            case _:
+                pass
+
+    async def follow(self) -> None:
+        async with aclosing(follow_shared(self._store, WORKERS, 0)) as places:
+            async for placed in places:
+                self.observe(placed, time.monotonic())
+
+    async def announce_for_ever(self, announcement: Announcement, active: Callable[[], int]) -> None:
+        """Announce now and every hour; in between give a sign of life three times a lease."""
+        while True:
+            place = await append_at_least_once(self._store, WORKERS, announcement)
+            log.info("announced %d voices of %s", len(announcement.voices), announcement.label)
+            await self._trim(place)
+            until = time.monotonic() + ANNOUNCE_EVERY_S
+            while time.monotonic() < until:
+                await asyncio.sleep(self._lease_s / 3)
+                await append_at_least_once(self._store, WORKERS, Lease(self._name, active()))
+
+    async def _trim(self, own_place: int) -> None:
+        """Let everything go that is older than each announcement which still counts."""
+        now_ms = time.time() * 1000
+        current = [
+            placed.seq_num
+            for placed, announcement in self._announcements.values()
+            if announcement.worker != self._name and now_ms - placed.timestamp < COUNTS_FOR_MS
+        ]
+        await self._store.append(WORKERS, [trim(min([own_place, *current]))])

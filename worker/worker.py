@@ -1,0 +1,350 @@
+"""The worker: a durable consumer of `jobs`. Orchestration only; every decision is a pure function elsewhere.
+
+Tasks: intake reads jobs into the book; admission loads casts up to a cap; the speaker gives the engine one sentence
+after another; one writer a loaded cast puts the spoken sentences into its stream; the committer moves the cursor.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import assert_never
+
+from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE
+from casts.offers import offers
+from casts.private import Announcement, DeadJob, Job, OfferedVoice, Receipt
+from casts.settings import Settings
+from streams.port import Store, StreamMissing
+from streams.shared_log import follow_shared
+from streams.starting import ensure_store
+from worker.attempt import Abandon, Attempt, Seal, Take, write_failure
+from worker.book import Book, Work
+from worker.cast_log import CastLog, Lost
+from worker.commit import CommittedCursor, commit_whenever_moved
+from worker.engine import EngineFailed, EngineHost, Hello
+from worker.loading import (
+    AlreadyFailed,
+    Complete,
+    Failing,
+    Loader,
+    NotYet,
+    Speakable,
+    Unservable,
+)
+from worker.mp3 import SentenceTooLong
+from worker.outcomes import Outcomes
+from worker.presence import Presence
+from worker.retry import MESSAGES, GiveUp, after_engine_failure
+from worker.schedule import Admit, Lead, Rest, Turn, next_admission, next_turn
+from worker.text.spoken import spoken_text
+from worker.watermark import Watermark
+
+log = logging.getLogger(__name__)
+
+MAX_LOADING = 8
+"""Casts that are read at once; more would only make the first of them later."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatistics:
+    """Counts for logs and tests."""
+
+    watermark: int
+    unfinished: int
+    loaded: int
+    sentences: int
+
+
+class Worker:
+    """Runs until cancelled. Everything that it knows can be learnt again from the store."""
+
+    def __init__(self, store: Store, engine: EngineHost, settings: Settings, name: str) -> None:
+        self._store = store
+        self._engine = engine
+        self._settings = settings
+        self._name = name
+        self._book = Book()
+        self._cursor = CommittedCursor(store)
+        self._watermark = Watermark(0)
+        self._outcomes = Outcomes(store)
+        self._presence = Presence(store, name, settings.lease_s)
+        self._changed = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._room = asyncio.Event()
+        self._turns = 0
+        self._sentences = 0
+
+    def statistics(self) -> WorkerStatistics:
+        loaded = self._book.count("loading", "loaded")
+        return WorkerStatistics(self._watermark.value, self._book.unfinished_jobs, loaded, self._sentences)
+
+    async def run(self, notice: str | None) -> None:
+        """Work for ever. Raises CursorBeyondTail where the store is not the one of the cursor."""
+        await ensure_store(self._store)
+        self._watermark = Watermark(await self._cursor.load())
+        hello = await self._first_hello()
+        announcement = announcement_of(self._name, hello, notice)
+        loader = Loader(
+            self._store, self._presence, self._name, lambda voice: offers(announcement, voice),
+            self._settings.voice_grace_s,
+        )  # fmt: skip
+        log.info("worker %s speaks with %s", self._name, hello.label, extra={"offset": self._watermark.value})
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._presence.follow(), name="presence")
+            group.create_task(
+                self._presence.announce_for_ever(announcement, lambda: len(self._book.works)), name="announce"
+            )
+            for stream in (PROGRESS_DONE, JOBS_DEAD):
+                group.create_task(self._outcomes.follow(stream), name=f"follow {stream}")
+            group.create_task(self._others_outcomes(), name="outcomes")
+            group.create_task(self._intake(), name="intake")
+            group.create_task(self._admit(group, loader), name="admission")
+            group.create_task(self._speak(), name="speaker")
+            group.create_task(
+                commit_whenever_moved(self._cursor, lambda: self._watermark.value, self._moved), name="commit"
+            )
+
+    async def commit(self) -> None:
+        """Commit what is finished; for an orderly end. Raises StoreUnavailable."""
+        await self._cursor.commit(self._watermark.value)
+
+    async def _first_hello(self) -> Hello:
+        while True:
+            try:
+                return await self._engine.ensure_started()
+            except EngineFailed as error:  # the host waits out its own backoff
+                log.error("the voice engine does not start: %s", error, extra={"reason": error.reason})
+
+    # Intake
+
+    async def _intake(self) -> None:
+        """Follow `jobs` from the watermark; closed while the window is full: unread jobs stay in the store."""
+        await self._outcomes.caught_up()
+        position = self._watermark.value
+        while True:
+            async with aclosing(follow_shared(self._store, JOBS, position)) as places:
+                async for placed in places:
+                    while position < placed.seq_num:  # trimmed: finished long ago
+                        self._finish_offset(position)
+                        position += 1
+                    position = placed.seq_num + 1
+                    if isinstance(placed.record, Job):
+                        self._book.join(placed.record, placed.seq_num)
+                        self._changed.set()
+                    else:
+                        self._finish_offset(placed.seq_num)
+                    if self._book.unfinished_jobs >= self._settings.intake_window:
+                        break
+            self._room.clear()
+            if self._book.unfinished_jobs >= self._settings.intake_window:
+                await self._room.wait()
+
+    async def _others_outcomes(self) -> None:
+        """A cast that another worker finished is looked at again at once; its fold confirms."""
+        while True:
+            await self._outcomes.changed.wait()
+            self._outcomes.changed.clear()
+            for key in self._outcomes.seen:
+                if (work := self._book.works.get(key)) and work.stage == "waiting":
+                    work.not_before = 0.0
+                    self._changed.set()
+            self._outcomes.seen.clear()
+
+    # Admission
+
+    async def _admit(self, group: asyncio.TaskGroup, loader: Loader) -> None:
+        """Load waiting casts while there is room; park the one with most lead for one that nobody has heard."""
+        while True:
+            now = time.monotonic()
+            waiting = self._book.in_stage("waiting")
+            if self._book.count("loading") < MAX_LOADING and (admit := self._next_admission(now)):
+                if admit.park is not None:
+                    self._park(self._book.works[admit.park], 0.0)
+                work = self._book.works[admit.key]
+                self._book.move(work, "loading")
+                group.create_task(self._serve(work, loader), name=f"cast {work.cast_id}")
+                continue
+            self._changed.clear()
+            later = [work.not_before for work in waiting if work.not_before > now]
+            await self._changed_or(min(later, default=now + 60.0))
+
+    def _next_admission(self, now: float) -> Admit | None:
+        due = (work.candidate() for work in self._book.in_stage("waiting") if work.not_before <= now)
+        parkable = (
+            work.candidate() for work in self._book.in_stage("loaded") if work.attempt is None or work.attempt.idle
+        )
+        room = self._settings.max_active_casts - self._book.count("loading", "loaded", "finishing")
+        return next_admission(due, parkable, room, now)
+
+    def _park(self, work: Work, delay_s: float) -> None:
+        """Let go of text and plan; the token stays ours until the cast is taken again."""
+        work.not_before = time.monotonic() + delay_s
+        self._book.move(work, "waiting")
+        if work.attempt is not None:
+            work.attempt.stop()
+            work.attempt = None
+        self._changed.set()
+
+    async def _serve(self, work: Work, loader: Loader) -> None:
+        """Load one cast and write for it until it is finished, lost or parked."""
+        verdict = await loader.load(work)
+        try:
+            match verdict:
+                case Speakable(cast_log, plan, voice):
+                    work.voice, work.attempt = voice, Attempt(cast_log, plan, self._name)
+                    work.unoffered_since = None
+                    self._book.move(work, "loaded")
+                    if cast_log.fold.sentences and work.lead is None:
+                        work.lead = Lead(0.0, time.monotonic())
+                    self._changed.set()
+                    await self._write(work, work.attempt)
+                case Complete(cast_log):
+                    await self._complete(work, cast_log)
+                case AlreadyFailed(reason, message, offset) | Unservable(reason, message, offset):
+                    await self._bury(work, reason, message, offset)
+                case Failing(cast_log, GiveUp(reason, message), offset):
+                    await write_failure(cast_log, reason, message, offset)
+                    await self._bury(work, reason, message, offset)
+                case NotYet(delay_s):
+                    self._park(work, delay_s)
+                case _:
+                    assert_never(verdict)
+        except Lost:
+            log.info("another writer has the cast", extra={"cast_id": work.cast_id})
+            self._park(work, 0.0)
+        except StreamMissing:
+            await self._bury(work, "expired", "The cast was deleted or has expired.", work.offset)
+
+    # Speaking
+
+    async def _speak(self) -> None:
+        """Give the engine one sentence after another, in the order of `worker.schedule`."""
+        while True:
+            now = time.monotonic()
+            loaded = self._book.in_stage("loaded")
+            ready = (work.candidate() for work in loaded if work.attempt is not None and work.attempt.wants_speech)
+            self._changed.clear()
+            match next_turn(ready, now, self._settings.comfort_s):
+                case Turn(key):
+                    work = self._book.works[key]
+                    assert work.attempt is not None
+                    await self._speak_next(work, work.attempt)
+                case Rest(until):
+                    await self._changed_or(now + 60.0 if until is None else until)
+
+    async def _speak_next(self, work: Work, attempt: Attempt) -> None:
+        assert work.voice is not None
+        voice = work.voice
+        self._turns += 1
+        work.served = self._turns
+        pause_ms = attempt.plan[attempt.next_index].pause_ms
+        attempt.speaking = True
+        try:
+            speech = await self._engine.speak(
+                spoken_text(attempt.next_text()), voice.body, voice.lang, float(voice.speed),
+                deadline_s=self._settings.sentence_deadline_s,
+            )  # fmt: skip
+        except EngineFailed as error:
+            attempt.speaking = False
+            self._engine_failed(work, attempt, error)
+            return
+        attempt.speaking = False
+        attempt.put(speech)
+        self._sentences += 1
+        spoken_s = speech.samples / speech.rate + pause_ms / 1000
+        work.lead = (work.lead or Lead(0.0, time.monotonic())).with_audio(spoken_s, time.monotonic())
+
+    def _engine_failed(self, work: Work, attempt: Attempt, error: EngineFailed) -> None:
+        log.warning("no speech: %s", error, extra={"cast_id": work.cast_id, "reason": error.reason})
+        if error.reason == "engine_unavailable":  # not this text's fault: nothing of its budget is used
+            return
+        attempt.fail(error.reason)
+
+    # Writing
+
+    async def _write(self, work: Work, attempt: Attempt) -> None:
+        """Carry out the cast's steps until it is finished or parked."""
+        while True:
+            try:
+                step = await attempt.write_next()
+            except SentenceTooLong:
+                attempt.add(Abandon("sentence_too_long", MESSAGES["sentence_too_long"], work.offset))
+                continue
+            self._changed.set()
+            match step:
+                case None if attempt.failed_with is not None:
+                    await self._try_again(work, attempt, attempt.failed_with)
+                case None:
+                    return
+                case Seal():
+                    await self._complete(work, attempt.log)
+                    return
+                case Abandon(reason, message, offset):
+                    await self._bury(work, reason, message, offset)
+                    return
+                case _:
+                    pass
+
+    async def _try_again(self, work: Work, attempt: Attempt, reason: str) -> None:
+        """After an engine failure, all that was spoken before it being written."""
+        decision = after_engine_failure(reason, attempt.log.fold.failures, random.random())  # noqa: S311  # jitter
+        if isinstance(decision, GiveUp):
+            attempt.add(Abandon(decision.reason, decision.message, work.offset))
+        else:
+            await asyncio.sleep(decision.delay_s)
+            attempt.add(Take(reason))
+        attempt.failed_with = None
+
+    # Finishing
+
+    async def _complete(self, work: Work, cast_log: CastLog) -> None:
+        """The cast ended in `eos`: the receipt, then its jobs are finished."""
+        self._book.move(work, "finishing")
+        fold = cast_log.fold
+        answered = -1
+        while work.offset > answered:  # a job may join while the receipt is on its way
+            answered = work.offset
+            await self._outcomes.receipt(
+                Receipt(work.cast_id, work.epoch, answered, len(fold.sentences), fold.duration_ms, self._name)
+            )
+        log.info("cast done", extra={"action": "cast_done", "cast_id": work.cast_id, "duration_ms": fold.duration_ms})
+        await self._answer(work, answered)
+
+    async def _bury(self, work: Work, reason: str, message: str, offset: int) -> None:
+        """The jobs of this cast up to `offset` are dead: say so. A later one is a new try and goes on waiting."""
+        self._book.move(work, "finishing")
+        work.attempt = None
+        await self._outcomes.dead(DeadJob(work.cast_id, work.epoch, offset, reason, message, self._name))
+        log.warning("cast failed", extra={"action": "cast_failed", "cast_id": work.cast_id, "reason": reason})
+        await self._answer(work, offset)
+
+    async def _answer(self, work: Work, upto: int) -> None:
+        for offset in self._book.answer(work, upto):
+            self._finish_offset(offset)
+        self._changed.set()
+        await self._outcomes.forget_below(self._cursor.offset)
+
+    def _finish_offset(self, offset: int) -> None:
+        if self._watermark.finish(offset):
+            self._moved.set()
+        self._room.set()
+
+    async def _changed_or(self, until: float) -> None:
+        """Wait until something changed or the moment has come, seconds of the monotonic clock."""
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+def announcement_of(worker: str, hello: Hello, notice: str | None) -> Announcement:
+    voices = tuple(
+        OfferedVoice(voice.id, voice.name, voice.lang, voice.language, voice.gender, voice.featured)
+        for voice in hello.voices
+    )
+    return Announcement(
+        worker, hello.engine, hello.version, hello.label, notice, hello.default_voice, voices, hello.variants
+    )
