@@ -7,7 +7,7 @@ import aiohttp
 
 from cli.health import WELL, Health
 
-PROBE_S = 2.0
+PROBE_S = 5.0  # the proxy itself waits 2 s for its store before it says that it is missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,7 @@ from worker.engines.protocol import Voice
 ENGINE = "espeak"
 DEFAULT_BODY = "en-us"
 
-FEATURED = (
-    *("en-us", "en", "es", "es-419", "fr", "de", "it", "pt-br", "pt"),
-    *("nl", "pl", "sv", "tr", "ru", "uk", "hi", "cmn"),
-)
+FEATURED = ("en-us", "en", "es", "fr", "de", "it", "pt-br", "hi")
 
 LEFT_OUT = {
     "ja": "speaks every kanji as the words 'Chinese letter'",
