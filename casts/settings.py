@@ -45,9 +45,7 @@ class Settings:
     )
     intake_window: int = _setting(10_000, "unfinished jobs that a worker reads ahead", low=1, high=1_000_000)
     comfort_s: float = _setting(300.0, "seconds of lead at which a cast nobody waits for lets the engine rest", low=1)
-    lease_s: float = _setting(
-        30.0, "seconds without a sign of life after which a worker's casts are taken over", low=1
-    )
+    lease_s: float = _setting(30.0, "seconds without a sign of life after which a worker's casts are taken over", low=1)
     voice_grace_s: float = _setting(3600.0, "seconds after which a job whose voice nobody offers fails", low=1)
     live_buffer_bytes: int = _setting(
         64 * 1024 * 1024, "frames kept in memory for live listeners, all casts", low=1024 * 1024

@@ -24,10 +24,10 @@ SPEED_MIN, SPEED_MAX = Fraction(1, 2), Fraction(2)
 
 _ENGINE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _KOKORO_NAME = re.compile(r"([a-z])[fm]_[a-z0-9]{1,30}")
-_WEIGHT = re.compile(r"\d{1,4}(\.\d{1,2})?")
+_WEIGHT = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 _ESPEAK_BODY = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,39}(\+[A-Za-z0-9_]{1,20})?")
 _LANG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}")
-_SPEED = re.compile(r"\d(\.\d{1,2})?")
+_SPEED = re.compile(r"[0-9](\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from casts.codec import decode
 from casts.errors import InvalidRecord
 from casts.fold import CastFold
 from casts.frames import Frame, FrameDecoder
+from casts.settings import Settings
+from streams.key import read_key
+from streams.s2 import S2Address, S2Store
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ ROLES = {"s2": " lite ", "worker": " -m worker ", "proxy": " -m proxy ", "engine
 """Words of a command line that tell the processes apart (design: each stands in no other one's)."""
 
 
-def eventually(what: str, holds: Callable[[], T], deadline_s: float = 20.0) -> T:
+def eventually(what: str, holds: Callable[[], T | None], deadline_s: float = 20.0) -> T:
     """Ask until the answer is truthy; fails with `what` at the deadline."""
     until = time.monotonic() + deadline_s
     while True:
@@ -146,6 +149,13 @@ class Stack:
         return eventually(
             f"{role} restarted", lambda: ((new := self.pids().get(role)) != killed and new) or None, 30.0
         )
+
+    def store(self) -> S2Store:
+        """The store itself, past the proxy. To be used in one event loop and closed."""
+        words = _command_line(eventually("S2-Lite runs", lambda: self.pids().get("s2"))).split()
+        settings = Settings(data=self.folder)
+        url = f"http://127.0.0.1:{words[words.index('--port') + 1]}"
+        return S2Store(S2Address(url, settings.basin, "unused", read_key(settings), settings.retention_s))
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -10,7 +10,7 @@ import random
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE
 from casts.offers import offers
@@ -23,7 +23,7 @@ from worker.attempt import Abandon, Attempt, Seal, Take, write_failure
 from worker.book import Book, Work
 from worker.cast_log import CastLog, Lost
 from worker.commit import CommittedCursor, commit_whenever_moved
-from worker.engine import EngineFailed, EngineHost, Hello
+from worker.engine import EngineFailed, Hello, Speech
 from worker.loading import (
     AlreadyFailed,
     Complete,
@@ -47,6 +47,16 @@ MAX_LOADING = 8
 """Casts that are read at once; more would only make the first of them later."""
 
 
+class Engine(Protocol):
+    """What the worker needs of `worker.engine.EngineHost`."""
+
+    async def ensure_started(self) -> Hello: ...
+
+    async def speak(
+        self, text: str, body: str, lang: str | None = None, speed: float = 1.0, *, deadline_s: float
+    ) -> Speech: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStatistics:
     """Counts for logs and tests."""
@@ -60,7 +70,7 @@ class WorkerStatistics:
 class Worker:
     """Runs until cancelled. Everything that it knows can be learnt again from the store."""
 
-    def __init__(self, store: Store, engine: EngineHost, settings: Settings, name: str) -> None:
+    def __init__(self, store: Store, engine: Engine, settings: Settings, name: str) -> None:
         self._store = store
         self._engine = engine
         self._settings = settings

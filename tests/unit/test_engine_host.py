@@ -30,6 +30,8 @@ FAKE = """
             if order == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             if order == "hang":
+                if rest.startswith("/"):
+                    open(rest, "w").close()
                 signal.pause()
             if order == "fail":
                 raise RuntimeError(request.text)
@@ -83,7 +85,7 @@ def is_running(pid: int) -> bool:
 
 async def until(condition: Callable[[], bool], deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110 - it lies in another process
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -330,6 +332,7 @@ async def test_start_cancelled_leaves_no_process(script: Script, tmp_path: Path)
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a busy child with its parent")
 async def test_engine_busy_with_a_sentence_dies_with_a_killed_worker(script: Script, tmp_path: Path) -> None:
     command = script(FAKE)
+    hanging = tmp_path / "hanging"
     worker = tmp_path / "worker_process.py"
     worker.write_text(
         textwrap.dedent(f"""
@@ -340,7 +343,7 @@ async def test_engine_busy_with_a_sentence_dies_with_a_killed_worker(script: Scr
             host = EngineHost({command!r})
             await host.ensure_started()
             print(host.pid, flush=True)
-            await host.speak("hang", "one", deadline_s=1000)
+            await host.speak("hang {hanging}", "one", deadline_s=1000)
 
         asyncio.run(main())
         """)
@@ -351,6 +354,7 @@ async def test_engine_busy_with_a_sentence_dies_with_a_killed_worker(script: Scr
     )
     assert process.stdout is not None
     pid = int(await process.stdout.readline())
+    await until(hanging.exists)
     assert is_running(pid)
     process.kill()
     await process.wait()

@@ -19,7 +19,7 @@ from casts.spans import SpanText, utf16_length
 FIXTURES: dict[str, Any] = json.loads((Path(casts.__file__).parent / "fixtures" / "v1.json").read_text())
 
 
-def named(kind: str) -> Any:
+def named(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in FIXTURES[kind]])
 
 

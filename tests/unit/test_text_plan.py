@@ -63,7 +63,8 @@ def test_plan_keeps_sentences_whole(lang: str, expected: list[str]) -> None:
 
 
 def test_plan_uses_the_language_of_a_regional_tag() -> None:
-    assert sentences("So.\n\nDr. Smith met Mrs. Brown at noon.", "en-US")[1:] == ["Dr. Smith met Mrs. Brown at noon."]
+    text = "At noon sharp the famous Dr. Smith met the famous Mrs. Brown."
+    assert sentences(f"So.\n\n{text}", "en-US")[1:] == [text]
 
 
 def test_plan_pauses_tell_headings_items_and_paragraphs() -> None:
@@ -111,9 +112,10 @@ def test_plan_keeps_lines_that_are_meant(text: str, expected: list[str]) -> None
         ("Yesterday Mr. Smith, who is old, went to the market for some apples.", "Yesterday Mr. Smith,"),
         ("Short enough as it is, thank you.", "Short enough as it is, thank you."),
         (UNBROKEN, UNBROKEN),
+        ("We will all meet there at nine tonight, ok then.", "We will all meet there at nine tonight, ok then."),
         ("Hello. The second sentence is long, so that both together are too much.", "Hello."),
     ],
-    ids=["comma", "number", "conjunction", "abbreviation", "short", "none", "greeting"],
+    ids=["comma", "number", "conjunction", "abbreviation", "short", "none", "short rest", "greeting"],
 )  # fmt: skip
 def test_plan_first_sentence_is_small(text: str, first: str) -> None:
     assert sentences(text)[0] == first
@@ -143,9 +145,14 @@ def test_plan_joins_what_cannot_be_spoken() -> None:
     ]
 
 
-def test_plan_survives_an_unclosed_bracket() -> None:
-    text = "It has (a stray bracket. It never closes. " + "And so on and on it goes, word after word. " * 20
-    assert max(map(len, sentences(text.strip()))) < 60
+@pytest.mark.parametrize("stray", ["“", "‘", "(", "[", '"'])
+def test_plan_survives_what_is_not_closed(stray: str) -> None:
+    text = (
+        f"It has {stray}a stray sign. It closes late. "
+        + "And so on and on it goes, word after word. " * 20
+        + 'Yes ”’)]".'
+    )
+    assert max(map(len, sentences(text))) < 60
 
 
 def test_plan_gives_an_opening_quote_to_what_it_opens_after_an_unclosed_bracket() -> None:
