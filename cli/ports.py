@@ -28,9 +28,7 @@ def choose_port(host: str, wanted: int, setting: str) -> int:
     try:
         answers = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise PortUnavailable(
-            f"{host} is no address to listen on ({error.strerror}): check STREAMTTS_HOST"
-        ) from error
+        raise PortUnavailable(f"{host} is no address to listen on ({error.strerror}): check STREAMTTS_HOST") from error
     port = wanted
     for family, kind, protocol, _, address in answers:
         port = _try(family, kind, protocol, (address[0], port, *address[2:]), setting)

@@ -39,9 +39,7 @@ def get_s2_binary(
         return found
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with waiting_lock(
-            cache / "s2.lock", lambda: progress.line("Another start is getting S2-Lite: waiting for it")
-        ):
+        with waiting_lock(cache / "s2.lock", lambda: progress.line("Another start is getting S2-Lite: waiting for it")):
             return _in_cache(cache, environ, progress) or _get(cache, environ, progress, releases_url)
     except OSError as error:
         raise S2BinaryError(f"S2-Lite cannot be kept in {cache}: {error}\n{WAYS_OUT}") from error
@@ -98,6 +96,4 @@ def _get(cache: Path, environ: Mapping[str, str], progress: Progress, releases_u
             progress.done()
             failures.append(str(error))
     tried = "\n".join(f"  - {failure}" for failure in failures)
-    raise S2BinaryError(
-        f"S2-Lite, the store, cannot be had here. Tried, after PATH and {cache}:\n{tried}\n{WAYS_OUT}"
-    )
+    raise S2BinaryError(f"S2-Lite, the store, cannot be had here. Tried, after PATH and {cache}:\n{tried}\n{WAYS_OUT}")

@@ -125,7 +125,7 @@ class Channels:
         No await between the look-up and the start: a thousand joins at once start one reader.
         """
         channel = self._channels.get(cast_id)
-        if channel is None:
+        if channel is None or channel.over:
             assert self._group is not None, "run() comes first"
             channel = self._channels[cast_id] = Channel(cast_id, position)
             self._group.create_task(self._read(channel), name=f"channel {cast_id}")

@@ -70,7 +70,7 @@ def test_the_form_works_without_javascript(stack: Stack) -> None:
 
 
 def test_the_form_comes_back_with_the_text_and_what_is_wrong(stack: Stack) -> None:
-    posted = stack.request("POST", "/", urlencode({"text": "Keep <me>.", "voice": "nobody"}).encode(), FORM)
+    posted = stack.request("POST", "/", urlencode({"text": "Keep <me>.", "voice": "espeak/nobody"}).encode(), FORM)
     assert posted.status == 400
     body = posted.body.decode()
     assert "Keep &lt;me&gt;." in body
@@ -107,12 +107,12 @@ def test_a_download_of_a_live_cast_follows_it_to_the_end(stack: Stack) -> None:
 
 @pytest.mark.parametrize("name", ["audio.mp3", "text.txt"])
 def test_a_download_is_named_after_the_title(stack: Stack, name: str) -> None:
-    cast_id = stack.submitted("It has a title of its own.", title='Über "alles" / 1')
+    cast_id = stack.submitted("It has a title of its own.", title='Über "alles"')
     stack.finished(cast_id)
     suffix = name.rpartition(".")[2]
     disposition = stack.get(f"/api/casts/{cast_id}/{name}").headers["content-disposition"]
     assert disposition.startswith("attachment; ")
-    assert f"filename*=UTF-8''%C3%9Cber%20%22alles%22%20%201.{suffix}" in disposition.replace("%20%20%201", "%20%201")
+    assert disposition.endswith(f"filename*=UTF-8''%C3%9Cber%20%22alles%22.{suffix}")
 
 
 def _samples(mp3: bytes) -> int:

@@ -171,9 +171,7 @@ async def test_restarts_slow_down() -> None:
 
 
 async def test_service_that_never_works_ends_the_others_in_order() -> None:
-    watched = Watched(
-        [service("store", ENDS_IN_ORDER), service("worker", "raise SystemExit(1)")], QUICK, 3.0, _nothing
-    )
+    watched = Watched([service("store", ENDS_IN_ORDER), service("worker", "raise SystemExit(1)")], QUICK, 3.0, _nothing)
     with pytest.raises(ServiceFailed, match="worker does not start"):
         await watched.supervisor.run()
     await watched.until_line(r"^store +\| ends$")

@@ -62,9 +62,10 @@ def test_plan_keeps_sentences_whole(lang: str, expected: list[str]) -> None:
     assert got[1:] == expected
 
 
-def test_plan_uses_the_language_of_a_regional_tag() -> None:
-    text = "At noon sharp the famous Dr. Smith met the famous Mrs. Brown."
-    assert sentences(f"So.\n\n{text}", "en-US")[1:] == [text]
+@pytest.mark.parametrize("lang", ["en-US", "en-us", "en-GB-scotland", "en_GB"])
+def test_plan_uses_the_language_of_a_regional_tag(lang: str) -> None:
+    text = "At noon sharp the famous Dr. Smith met the famous Mrs. Brown in vol. 2 of it."
+    assert sentences(f"So.\n\n{text}", lang)[1:] == [text]
 
 
 def test_plan_pauses_tell_headings_items_and_paragraphs() -> None:

@@ -1,0 +1,100 @@
+"""Stand-ins for tests: a store that crashes or leaves outcomes unknown, an engine that answers from a script."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from casts.codec import Encoded
+from casts.names import StreamName
+from streams.memory import MemoryStore
+from streams.port import Entry, Outcome, Unknown, Unreadable
+from worker.engine import EngineFailed, Hello, Speech, Voice, Word
+
+RATE = 24_000
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+class Fault(Enum):
+    """What happens to one append."""
+
+    CRASH_BEFORE = "crash before it is written"
+    CRASH_AFTER = "crash after it is written"
+    LOST = "not written, and no answer"
+    UNANSWERED = "written, and no answer"
+
+
+@dataclass(slots=True)
+class FaultyStore:
+    """A store whose k-th append goes wrong. `writer` stands for one process's connection to `inner`."""
+
+    inner: MemoryStore
+    fault_of: Callable[[int, StreamName], Fault | None]
+    appends: int = 0
+
+    async def ensure(self) -> None:
+        await self.inner.ensure()
+
+    async def append(
+        self,
+        stream: StreamName,
+        records: Sequence[Encoded],
+        *,
+        match_seq_num: int | None = None,
+        token: str | None = None,
+    ) -> Outcome:
+        place, self.appends = self.appends, self.appends + 1
+        fault = self.fault_of(place, stream)
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        if fault is Fault.LOST:
+            return Unknown("lost")
+        outcome = await self.inner.append(stream, records, match_seq_num=match_seq_num, token=token)
+        if fault is Fault.CRASH_AFTER:
+            raise Crash
+        return Unknown("unanswered") if fault is Fault.UNANSWERED else outcome
+
+    async def tail(self, stream: StreamName) -> int:
+        return await self.inner.tail(stream)
+
+    async def read(self, stream: StreamName, start: int, *, count: int = 1000, max_bytes: int = 1 << 20) -> list[Entry]:
+        return await self.inner.read(stream, start, count=count, max_bytes=max_bytes)
+
+    async def last(self, stream: StreamName) -> Entry | None:
+        return await self.inner.last(stream)
+
+    def follow(self, stream: StreamName, start: int) -> AsyncGenerator[Entry | Unreadable, None]:
+        return self.inner.follow(stream, start)
+
+    async def delete(self, stream: StreamName) -> None:
+        await self.inner.delete(stream)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class FakeEngine:
+    """Speaks a tenth of a second a word of silence, at once. `fails` decides by text and count of tries."""
+
+    def __init__(self, fails: Callable[[str, int], str | None] = lambda text, tries: None) -> None:
+        self._fails = fails
+        self.spoken: list[str] = []
+        self._tries: dict[str, int] = {}
+
+    async def ensure_started(self) -> Hello:
+        voice = Voice("espeak/en-us", "English (America)", "en-US", "English", None, True)
+        return Hello("espeak", "0", "A fake voice", (voice,), ("f3",), voice.id, RATE)
+
+    async def speak(
+        self, text: str, body: str, lang: str | None = None, speed: float = 1.0, *, deadline_s: float
+    ) -> Speech:
+        await asyncio.sleep(0)
+        tries = self._tries[text] = self._tries.get(text, 0) + 1
+        if reason := self._fails(text, tries):
+            raise EngineFailed(reason, "as the test wants it")  # type: ignore[arg-type]  # a code of the test's
+        self.spoken.append(text)
+        samples = RATE // 10 * max(1, len(text.split()))
+        return Speech(b"\0\0" * samples, RATE, (Word(0, min(5, len(text)), 0, 100),))
