@@ -10,7 +10,12 @@ from cli.s2_program import PINNED_VERSION, S2Binary
 # store's collector fails on a local disk and old manifests pile up (slatedb issue 2089).
 BOUNDARY_FILES = "SL8_GARBAGE_COLLECTOR_OPTIONS.BOUNDARY_FILES_ENABLED"
 
+# S2-Lite writes durable batches on this tick, 5 ms unless told: 2 ms takes a submit from 32 to 20 ms, and 1 ms no
+# further (docs/decisions/0007). On an SD card or eMMC 20ms spares the medium.
+FLUSH_INTERVAL = "2ms"
+
 ENVIRONMENT = {
+    "SL8_FLUSH_INTERVAL": FLUSH_INTERVAL,
     "RUST_LOG": "warn",
     "NO_COLOR": "1",  # else it colours its lines in a pipe too
     "S2LITE_NO_DASHBOARD": "true",  # the option below, for versions that do not know it

@@ -15,7 +15,7 @@ from casts.fold import CastFold
 from casts.ids import CastId
 from casts.names import output
 from casts.records import Audio, Eos, Meta
-from proxy.errors import ApiError
+from proxy.errors import STARTED, ApiError
 from proxy.keys import CASTS, CHANNELS, STOPPING, STORE
 from proxy.overview import missing
 from proxy.read import cast_id_of, check_epoch
@@ -53,7 +53,7 @@ async def get_audio(request: web.Request) -> web.StreamResponse:
     )
     if overview.state == "done":
         response.content_length = overview.duration_ms * MP3_BYTES_PER_MS
-    request["started"] = True
+    request[STARTED] = True
     await response.prepare(request)
     if request.method != "HEAD":
         await _send_speech(request, response, cast_id, meta)

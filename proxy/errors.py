@@ -15,6 +15,8 @@ from streams.port import StoreUnavailable
 log = logging.getLogger(__name__)
 
 REQUEST_ID = web.RequestKey("request_id", str)
+STARTED = web.RequestKey("started", bool)
+"""Set by handlers that stream, before their first byte: from then on an error can only cut the answer off."""
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
@@ -89,7 +91,7 @@ async def error_shape(request: web.Request, handler: Handler) -> web.StreamRespo
     except ConnectionError:
         raise  # the client is gone: nobody to answer
     except Exception as error:
-        if request.transport is None or request.get("started"):
+        if request.transport is None or request.get(STARTED):
             raise  # the answer is on its way already: cutting it off is the only honest signal
         response = error_response(as_api_error(error), request_id)
     if not response.prepared:

@@ -62,7 +62,7 @@ async def post_home(request: web.Request) -> web.StreamResponse:
         submitted = await submit(request, text.replace("\r\n", "\n"), voice or None, title, False)
     except ApiError as error:
         return home(request, text=text, error=str(error), status=error.status)
-    return web.HTTPSeeOther(f"/c/{submitted.cast_id}")
+    raise web.HTTPSeeOther(f"/c/{submitted.cast_id}")
 
 
 async def get_cast_page(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from casts.names import output
 from casts.records import Meta
 from casts.seal import Seal
 from proxy.channel import Channel, frame_of
-from proxy.errors import ApiError
+from proxy.errors import STARTED, ApiError
 from proxy.keys import CASTS, CHANNELS, STOPPING, STORE
 from proxy.overview import Ending, missing
 from streams.port import BeyondTail, Entry, StreamMissing, UnreadableRecord
@@ -69,7 +69,7 @@ async def get_records(request: web.Request) -> web.StreamResponse:
             "X-Accel-Buffering": "no",
         }
     )
-    request["started"] = True
+    request[STARTED] = True
     await response.prepare(request)
     if request.method == "HEAD":
         return response

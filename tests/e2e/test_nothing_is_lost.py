@@ -12,7 +12,7 @@ from tests.stack import Stack, eventually
 pytestmark = pytest.mark.timeout(120)
 
 ROLES = ("s2", "worker", "engine", "proxy")
-SENTENCES = 7
+SENTENCES = 6
 END_DEADLINE_S = 60.0
 
 

@@ -13,12 +13,12 @@ from worker.text.blocks import Kind
 from worker.text.plan import (
     BLOCK_PAUSE_MS,
     LAST_PAUSE_MS,
-    MAX_JOINED_CHARS,
+    MAX_JOINED_PHONEMES,
     MAX_PHONEMES,
     SENTENCE_PAUSE_MS,
     plan_text,
 )
-from worker.text.scripts import running_phonemes
+from worker.text.scripts import is_speakable, running_phonemes
 
 UNBROKEN = "Nothing separates anything inside this considerable sentence."
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -213,7 +213,6 @@ def test_plan_of_a_huge_text_is_quick_and_bounded(text: str, lang: str) -> None:
     plan = plan_text(text, lang)
     assert time.perf_counter() - began < 10  # 1 s on two quiet cores; a quadratic step takes minutes
     assert len(plan) <= PLAN_ENTRIES
-    assert max(entry.end - entry.begin for entry in plan) <= MAX_JOINED_CHARS * 2
     check_plan(text, plan, lang)
 
 
@@ -260,8 +259,10 @@ def check_plan(text: str, plan: Plan, lang: str) -> None:
 
 
 def is_bounded(sentence: str, lang: str) -> bool:
-    """Within the cap, or one that took in what cannot be spoken, or a word made longer by its marks."""
-    return running_phonemes(sentence, lang)[-1] <= MAX_PHONEMES or len(sentence) <= MAX_JOINED_CHARS + MAX_PHONEMES
+    """Within the cap, or one that took in what has nothing to speak. Every character weighs 1 at least."""
+    phonemes = running_phonemes(sentence, lang)
+    assert phonemes[-1] >= len(sentence)
+    return phonemes[-1] <= (MAX_PHONEMES if all(map(is_speakable, sentence)) else MAX_JOINED_PHONEMES)
 
 
 def test_plan_of_nothing_is_empty() -> None:

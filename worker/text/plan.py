@@ -19,7 +19,8 @@ __all__ = ["MAX_PHONEMES", "plan_text", "spoken_text"]
 MAX_PHONEMES = 250
 """Estimated. 99 of 100 sentences stay below 215; above, Kokoro rushes and costs more time per second of speech."""
 
-MAX_JOINED_CHARS = 1000
+MAX_JOINED_PHONEMES = 2 * MAX_PHONEMES
+"""Up to which a neighbour takes in what has nothing to speak; some engines say "equals" for each of a thousand signs."""
 
 SENTENCE_PAUSE_MS = 250
 LAST_PAUSE_MS = 300
@@ -91,11 +92,15 @@ def _join_fragments(measured: MeasuredText, sentences: list[Span], *, first: boo
 
 def _join_unspeakable(measured: MeasuredText, pieces: list[_Piece]) -> list[_Piece]:
     """Let what has nothing to speak, such as a line of asterisks, join what is before it, at the start after it."""
+
+    def fits(before: _Piece, after: _Piece) -> bool:
+        return measured.phonemes(before.begin, after.end) <= MAX_JOINED_PHONEMES
+
     joined: list[_Piece] = []
     silent = False  # the last of `joined` has nothing to speak
     for piece in pieces:
         speakable = measured.is_speakable(piece.begin, piece.end)
-        if joined and (silent or not speakable) and piece.end - joined[-1].begin <= MAX_JOINED_CHARS:
+        if joined and (silent or not speakable) and fits(joined[-1], piece):
             joined[-1].take_in(piece)
             silent = silent and not speakable
         else:

@@ -12,10 +12,13 @@ from itertools import accumulate
 SYLLABLE = 4.0
 FOREIGN_LETTER = 10.0
 DIGIT = 4.0
+OTHER_NUMBER = 9.0
 SYMBOL = 6.0
 OTHER = 1.0
 
-_SPOKEN_PUNCTUATION = frozenset("&%@‰℃℉№")
+_NAMED_PUNCTUATION = frozenset("&%@#*/\\‰†‡§¶")
+_MIDDLE_DOTS = frozenset("・･")  # eSpeak says "katakana middle dot"
+_SPOKEN_PUNCTUATION = frozenset("&%@‰") | _MIDDLE_DOTS
 _SILENT_SYMBOLS = range(0x2500, 0x2600)  # box drawing, blocks, geometric bullets
 _SPOKEN_SYMBOLS = frozenset(("So", "Sc"))
 
@@ -30,6 +33,7 @@ _SCRIPTS: tuple[tuple[tuple[tuple[int, int], ...], frozenset[str], float], ...] 
         (_KANA, "ja", 2.0),
         (((0x3100, 0x3130),), "zh cmn", 2.0),
         (((0x1100, 0x1200), (0x3130, 0x3190), (0xAC00, 0xD7FC)), "ko", 3.0),
+        (((0x1E00, 0x1F00),), "vi cy en", 1.0),
         (((0x0370, 0x0400), (0x1F00, 0x2000)), "el grc", 1.0),
         (((0x0400, 0x0530), (0x1C80, 0x1C90)), "ru uk be bg mk sr bs ba cv kk ky tt uz nog mn tg", 1.0),
         (((0x0530, 0x0590),), "hy hyw", 1.0),
@@ -54,7 +58,9 @@ _SCRIPTS: tuple[tuple[tuple[tuple[int, int], ...], frozenset[str], float], ...] 
         (((0xF8D0, 0xF900),), "piqd", 1.0),
     )
 )
-_FIRST_FOREIGN = 0x0370  # below: Latin with its marks, which every voice reads somehow
+_FIRST_SPELLED = 0x0250  # below: Latin, which every voice reads somehow
+_SILENT_MARKS = frozenset((*range(0x0300, 0x0370), *range(0x20D0, 0x2100), *range(0xFE00, 0xFE10)))
+_SILENT_CATEGORIES = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"))
 
 
 def primary_language(tag: str) -> str:
@@ -73,16 +79,18 @@ def is_speakable(char: str) -> bool:
 def _weight(char: str, language: str) -> float:
     category = unicodedata.category(char)
     if category[0] == "N":
-        return DIGIT
-    if category[0] == "S" or char in _SPOKEN_PUNCTUATION:
+        return DIGIT if category == "Nd" else OTHER_NUMBER
+    if category[0] == "S" or char in _NAMED_PUNCTUATION:
         return SYMBOL
+    if char in _MIDDLE_DOTS:
+        return FOREIGN_LETTER
     code = ord(char)
-    if category[0] in "LC" and code >= _FIRST_FOREIGN and category not in ("Cf", "Cc"):
-        for ranges, languages, weight in _SCRIPTS:
-            if any(low <= code < high for low, high in ranges):
-                return weight if language in languages else FOREIGN_LETTER
-        return OTHER if 0x1D00 <= code < 0x2C80 else FOREIGN_LETTER  # extended Latin
-    return OTHER
+    if code < _FIRST_SPELLED or code in _SILENT_MARKS or category in _SILENT_CATEGORIES:
+        return OTHER
+    for ranges, languages, weight in _SCRIPTS:
+        if any(low <= code < high for low, high in ranges):
+            return weight if language in languages else FOREIGN_LETTER
+    return FOREIGN_LETTER
 
 
 class _Weights(dict[str, float]):
