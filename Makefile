@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE ?=
 
 run: .venv/run.ok
-	exec $(BIN)/streamtts up $(if $(ENGINE),--engine $(ENGINE))
+	@exec $(BIN)/streamtts up $(if $(ENGINE),--engine $(ENGINE))
 
 test: .venv/dev.ok node_modules/.ok
 	@$(MAKE) --no-print-directory check

@@ -48,12 +48,13 @@ async def submit(request: web.Request, text: str, voice: str | None, title: str,
     Raises:
         ApiError, StoreUnavailable.
     """
+    param = "text"
     try:
         stripped = clean_text(text, request.app[SETTINGS].max_text_bytes)
+        param = "title"
         made_title = clean_title(title, stripped)
     except InvalidText as error:
         status = 413 if error.code == "text_too_long" else 400
-        param = "title" if error.code.startswith("title") else "text"
         raise ApiError(status, error.code, str(error), param=param) from None
     chosen, lang = request.app[VOICES].choose(voice)
     wish = Submission(stripped, str(chosen), lang, made_title, asap)

@@ -1,6 +1,7 @@
 """The table of contents: routes, middlewares, and what lives as long as the application."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -17,8 +18,11 @@ from proxy.security import add_headers
 from proxy.static import StaticFiles
 from proxy.submit import Submitter
 from proxy.voices import Voices
-from streams.port import Store
+from streams.committed import read_committed
+from streams.port import Store, StoreUnavailable, StreamMissing
 from streams.starting import ensure_store
+
+log = logging.getLogger(__name__)
 
 JSON_GROWTH = 6
 """A control character of one byte is six in JSON (`\\u0009`)."""
@@ -71,11 +75,21 @@ async def background(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_all(app: web.Application) -> None:
-    await ensure_store(app[STORE])
+    app[LEDGER].next_job = await first_unfinished_job(app[STORE])
     async with asyncio.TaskGroup() as group:
         for stream in (JOBS, PROGRESS_DONE, JOBS_DEAD):
             group.create_task(follow_into(app[LEDGER], app[STORE], stream), name=f"follow {stream}")
         group.create_task(app[VOICES].follow(app[STORE]), name="follow workers")
+
+
+async def first_unfinished_job(store: Store) -> int:
+    """The committed cursor, asked for until the store answers."""
+    while True:
+        await ensure_store(store)
+        try:
+            return (await read_committed(store)).offset
+        except (StoreUnavailable, StreamMissing) as error:
+            log.warning("the committed cursor cannot be read yet: %s", error)
 
 
 async def stop_streams(app: web.Application) -> None:

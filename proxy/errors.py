@@ -88,6 +88,8 @@ async def error_shape(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:
             raise
         response = error_response(as_api_error(error), request_id)
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = error.headers["Allow"]
     except ConnectionError:
         raise  # the client is gone: nobody to answer
     except Exception as error:

@@ -37,8 +37,8 @@ class Ledger:
         changed: set and replaced whenever something was taken.
     """
 
-    def __init__(self) -> None:
-        self.next_job = 0
+    def __init__(self, first_job: int = 0) -> None:
+        self.next_job = first_job
         self.changed = asyncio.Event()
         self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
         self._answered: OrderedDict[CastKey, int] = OrderedDict()
@@ -102,8 +102,12 @@ class Ledger:
 
 
 async def follow_into(ledger: Ledger, store: Store, stream: StreamName) -> None:
-    """Feed one of the three streams into the ledger for ever."""
+    """Feed one of the three streams into the ledger for ever.
+
+    Jobs from the committed cursor on: older ones are finished, and their receipts may be trimmed before they are.
+    """
     assert stream in (JOBS, PROGRESS_DONE, JOBS_DEAD)
-    async with aclosing(follow_shared(store, stream, 0)) as places:
+    start = ledger.next_job if stream == JOBS else 0
+    async with aclosing(follow_shared(store, stream, start)) as places:
         async for placed in places:
             ledger.take(placed, stream)

@@ -134,6 +134,8 @@ class Casts:
         fold = await self._fold(cast_id, meta)
         if fold.ended == "eos":  # a stranger's record behind the seal hides it from `ending`
             state = "done"
+        elif state == "queued" and ending.seal is None and fold.attempt:  # begun since `ending` was read
+            state, place = "speaking", None
         reason, message = (record.reason, record.message) if isinstance(record, Fail) else (None, None)
         planned = len(fold.plan) or None
         return Overview(meta, state, place, planned, len(fold.sentences), fold.duration_ms, reason, message)

@@ -143,9 +143,7 @@ class Store(Protocol):
     async def tail(self, stream: StreamName) -> int:
         """The next sequence number. Raises StreamMissing, StoreUnavailable."""
 
-    async def read(
-        self, stream: StreamName, start: int, *, count: int = 1000, max_bytes: int = 1 << 20
-    ) -> list[Entry]:
+    async def read(self, stream: StreamName, start: int, *, count: int = 1000, max_bytes: int = 1 << 20) -> list[Entry]:
         """Records from `start` on, at most `count` and about `max_bytes`; empty at the tail.
 
         Raises:

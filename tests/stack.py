@@ -126,6 +126,12 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Of `up` itself."""
+        assert self._process is not None
+        return self._process.pid
+
     def pids(self) -> dict[str, int]:
         """Role -> process id of each living process of this stack."""
         assert self._process is not None
@@ -146,9 +152,7 @@ class Stack:
 
     def wait_restarted(self, role: str, killed: int) -> int:
         """The id of the process that took the killed one's place."""
-        return eventually(
-            f"{role} restarted", lambda: ((new := self.pids().get(role)) != killed and new) or None, 30.0
-        )
+        return eventually(f"{role} restarted", lambda: ((new := self.pids().get(role)) != killed and new) or None, 30.0)
 
     def store(self) -> S2Store:
         """The store itself, past the proxy. To be used in one event loop and closed."""

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from casts.errors import StreamTTSError
 from casts.names import JOBS, JOBS_CURSOR
 from casts.private import Cursor, encode_private
-from streams.port import Acknowledged, Entry, Refused, Store, StoreUnavailable, trim
-from streams.reading import read_to_tail
-from streams.shared_log import parse
+from streams.committed import read_committed
+from streams.port import Acknowledged, Refused, Store, StoreUnavailable, trim
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +44,8 @@ class CommittedCursor:
         return self.offset
 
     async def _reload(self) -> None:
-        """The last cursor record in the log; trims may stand after it."""
-        position = max(0, await self._store.tail(JOBS_CURSOR) - 16)
-        async for entry in read_to_tail(self._store, JOBS_CURSOR, position):
-            self._next_seq = entry.seq_num + 1
-            if isinstance(entry, Entry) and isinstance(cursor := parse(JOBS_CURSOR, entry).record, Cursor):
-                self.offset = max(self.offset, cursor.offset)
+        committed = await read_committed(self._store)
+        self._next_seq, self.offset = committed.next_seq, max(self.offset, committed.offset)
 
     async def commit(self, offset: int) -> None:
         """Say that every job below `offset` is finished; less than what stands there is no change.

@@ -1,6 +1,6 @@
 """A cast's page as a listener has it open, with what goes wrong in it."""
 
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, ViewportSize
 
 from tests.stack import Stack, eventually
 
@@ -13,9 +13,17 @@ class Problems:
 
     def __init__(self, page: Page) -> None:
         self.lines: list[str] = []
-        page.on("console", lambda message: message.type in ("error", "warning") and self.lines.append(message.text))
+        page.on("console", self._message)
         page.on("pageerror", lambda error: self.lines.append(str(error)))
-        page.on("dialog", lambda dialog: (self.lines.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dialog)
+
+    def _message(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.lines.append(message.text)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.lines.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
 
 def open_cast(browser: Browser, stack: Stack, cast_id: str) -> Page:

@@ -41,9 +41,7 @@ def test_the_first_audio_is_at_a_reader_before_the_last_sentence_exists(stack: S
         assert status["sentences_done"] < status["sentences"]
         eventually("the cast ends", lambda: reader.ended, 30.0)
     fold = check_complete(reader.frames, text)
-    audio_at = [
-        at for frame, at in zip(reader.frames, reader.arrived_at, strict=True) if frame.header["e"] == "audio"
-    ]
+    audio_at = [at for frame, at in zip(reader.frames, reader.arrived_at, strict=True) if frame.header["e"] == "audio"]
     assert audio_at[-1] - audio_at[0] > 2.0, "all sentences came at once: this test has shown nothing"
     assert reader.errors == []
     assert fold.attempt == 1

@@ -1,4 +1,4 @@
-"""Whatever is sent: it is spoken, or refused in the one error shape with what is wrong; never accepted and then lost."""
+"""Whatever is sent is spoken, or refused in the one error shape with what is wrong; never taken and then lost."""
 
 import json
 from typing import Any
@@ -60,7 +60,6 @@ def test_a_text_is_spoken_to_its_end(stack: Stack, text: str) -> None:
     ],
 )
 def test_the_longest_texts_are_taken_and_begin_to_speak(stack: Stack, text: str, title: str) -> None:
-    assert len(text.encode()) > MAX_TEXT_BYTES - 10_000 or "(" in text
     answer = stack.submit(text)
     assert answer.status == 201, answer
     assert answer.json["title"].startswith(title)
@@ -119,6 +118,11 @@ def getting(path: str, method: str = "GET") -> tuple[Any, ...]:
 RECORDS = "/api/casts/{cast}/records"
 NOBODY = "/api/casts/AAAAAAAAAAAA"
 
+WRONG_QUERIES = (
+    "from=-1", "from=abc", "from=", "from=1e3", "from=1.0", "from=%D9%A1", "from=" + "9" * 20,
+    "wait=31", "wait=-1", "wait=x", "v=xyz", "v=", "v=0000000G",
+)  # fmt: skip
+
 ERRORS = [
     pytest.param(posting({"text": " \t\n "}), 400, "text_empty", "text", id="only spaces"),
     pytest.param(posting({"text": ""}), 400, "text_empty", "text", id="no text at all"),
@@ -164,8 +168,7 @@ ERRORS = [
     pytest.param(getting(f"{RECORDS}?from=1000"), 416, "beyond_tail", "from", id="beyond the tail"),
     *(
         pytest.param(getting(f"{RECORDS}?{query}"), 400, "invalid_parameter", query.partition("=")[0], id=query)
-        for query in ("from=-1", "from=abc", "from=", "from=1e3", "from=1.0", "from=%D9%A1", "from=" + "9" * 20)
-        + ("wait=31", "wait=-1", "wait=x", "v=xyz", "v=", "v=0000000G")
+        for query in WRONG_QUERIES
     ),
     pytest.param(getting(f"{RECORDS}?v=00000000"), 410, "epoch_changed", "v", id="stale epoch"),
     pytest.param(getting("/api/casts/{cast}/audio.mp3?v=00000000"), 410, "epoch_changed", "v", id="stale sound"),
@@ -270,12 +273,11 @@ def test_markup_is_text_in_the_page_and_in_its_title(stack: Stack, browser: Brow
     """Without the policy that would stop a script, so that it is the page's own care that is tested."""
     title = "Title </title><script>window.__pwned = 3</script>'\">"
     cast_id = stack.submitted(MARKUP, title=title)
-    stack.finished(cast_id)
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     problems = Problems(page)
     page.goto(f"{stack.url}/c/{cast_id}")
-    until(page, "window.streamtts?.ended === 'eos'")
+    until(page, "window.streamtts?.sentences > 0")
     assert page.evaluate("window.__pwned") is None
     assert page.evaluate("document.getElementById('text').textContent") == MARKUP
     assert page.text_content("h1") == title
@@ -292,7 +294,7 @@ def test_a_text_of_windows_or_of_another_direction_is_whole_in_the_page(stack: S
     for text, direction in (("שלום.\r\nמה שלומך?", "rtl"), ("One.\r\n\r\nTwo 😀.", "ltr")):
         page = browser.new_page()
         page.goto(f"{stack.url}/c/{stack.submitted(text)}")
-        until(page, "window.streamtts?.ended === 'eos'")
+        until(page, "window.streamtts?.sentences > 0")
         assert page.evaluate("document.getElementById('text').textContent") == text
         assert page.evaluate("getComputedStyle(document.getElementById('text')).direction") == direction
         page.context.close()

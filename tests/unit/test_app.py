@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from casts.codec import encode
 from casts.frames import Frame, FrameDecoder
 from casts.ids import CastId, Epoch
-from casts.names import JOBS, JOBS_DEAD, WORKERS, output
+from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, output
 from casts.plan import Planned
-from casts.private import Announcement, DeadJob, Job, Lease, OfferedVoice, encode_private
+from casts.private import Announcement, Cursor, DeadJob, Job, Lease, OfferedVoice, encode_private
 from casts.records import Audio, Eos, Fail, Meta, Start
 from casts.settings import Settings
 from proxy.app import make_app
@@ -256,3 +256,17 @@ async def test_strangers_record_behind_the_seal_does_not_reopen_a_done_cast(stor
         assert (await (await client.get(f"/api/casts/{CAST_ID}")).json())["state"] == "done"
         frames = frames_of(await (await client.get(f"/api/casts/{CAST_ID}/records")).read())
         assert [frame.header["e"] for frame in frames] == ["meta", "start", "audio", "audio", "eos"]
+
+
+async def test_jobs_below_the_committed_cursor_are_not_in_flight(store: MemoryStore) -> None:
+    """Their receipts may be trimmed before they are: a proxy that starts late must not wait for them."""
+    await store.ensure()
+    job = encode_private(Job(CAST_ID, META.epoch, 0, False))
+    await store.append(JOBS, [job, job])
+    await store.append(JOBS_CURSOR, [encode_private(Cursor(1))])
+    async with serving(store) as client:
+        ledger = app_of(client)[LEDGER]
+        await ledger.wait_for(lambda: ledger.next_job == 2)
+        pending = ledger.pending(CAST_ID, META.epoch)
+        assert pending is not None
+        assert (pending.first, ledger.unfinished) == (1, 1)

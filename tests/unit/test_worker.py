@@ -326,10 +326,7 @@ async def test_worker_whose_cast_was_taken_over_lets_go(store: MemoryStore) -> N
         nonlocal taken
         if "third" in text and not taken:
             taken = True
-            held = store._streams[output(cast_id)]
-            asyncio.get_running_loop().create_task(
-                store.append(output(cast_id), [fence("other-1")], match_seq_num=held.next_seq)
-            )
+            store.append_now(output(cast_id), [fence("other-1")])
         return None
 
     with pytest.raises(TimeoutError):
