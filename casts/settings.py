@@ -1,7 +1,7 @@
 """Every `STREAMTTS_*` setting in one table: name, default, meaning.
 
 Pure: takes an environment mapping and gives one frozen object. An unknown name is an error, so that a typing
-mistake is never a silent default. `docs/settings.md` is checked against this table.
+mistake is never a silent default. `docs/operations.md` is checked against this table.
 """
 
 from collections.abc import Mapping

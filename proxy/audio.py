@@ -3,7 +3,6 @@
 Concatenated records are one valid MP3 of exactly the sum. While the cast is live the answer follows it.
 """
 
-import asyncio
 import re
 from urllib.parse import quote
 
@@ -16,10 +15,10 @@ from casts.ids import CastId
 from casts.names import output
 from casts.records import Audio, Eos, Meta
 from proxy.errors import STARTED, ApiError
-from proxy.keys import CASTS, CHANNELS, STOPPING, STORE
+from proxy.keys import CASTS, CHANNELS, STOPPING, STORE, SUBMITTER
 from proxy.overview import missing
 from proxy.read import cast_id_of, check_epoch
-from streams.port import Entry, StreamMissing
+from streams.port import BeyondTail, Entry, StreamMissing
 from streams.reading import read_to_tail
 
 MP3_BYTES_PER_MS = 8
@@ -42,6 +41,8 @@ async def get_audio(request: web.Request) -> web.StreamResponse:
     overview = await casts.overview(cast_id)
     if overview.state == "failed":
         raise ApiError(409, "cast_failed", overview.message or "This cast failed.")
+    if overview.state != "done" and request.method != "HEAD":
+        await request.app[SUBMITTER].hurry(cast_id, meta)
     response = web.StreamResponse(
         headers={
             "Content-Type": "audio/mpeg",
@@ -63,28 +64,44 @@ async def get_audio(request: web.Request) -> web.StreamResponse:
 async def _send_speech(request: web.Request, response: web.StreamResponse, cast_id: CastId, meta: Meta) -> None:
     """Every sentence that counts, once and in order, over attempts and failures, to the end of the cast.
 
-    A boundary that voids what was sent already cannot be taken back: the connection is cut, and a client that
-    asks again gets the new attempt whole.
+    A boundary that voids what was sent already cannot be taken back, and a failure leaves the speech unfinished:
+    then the connection is cut, so that nobody takes a part for the whole.
     """
     voice = _Voice(response)
     stream = output(cast_id)
-    store, channels = request.app[STORE], request.app[CHANNELS]
+    store, casts = request.app[STORE], request.app[CASTS]
     position = 0
-    while not request.app[STOPPING].is_set():
-        async for entry in read_to_tail(store, stream, position):
-            position = entry.seq_num + 1
-            if isinstance(entry, Entry) and await voice.hear(entry):
-                await response.write_eof()
-                return
-        channel = channels.join(cast_id, position)
+    while True:
         try:
-            while channel.next_seq <= position and not channel.over:
-                changed = channel.changed
-                await changed.wait()
-        finally:
-            channels.leave(channel)
-        if channel.over:
-            await asyncio.sleep(1.0)  # the store is restarting, or the cast is gone: the next read tells
+            async for entry in read_to_tail(store, stream, position):
+                position = entry.seq_num + 1
+                if isinstance(entry, Entry) and await voice.hear(entry):
+                    await response.write_eof()
+                    return
+        except (StreamMissing, BeyondTail):
+            raise ConnectionError("the cast was deleted while it was downloaded") from None
+        seal = (await casts.ending(cast_id)).seal
+        if seal is not None and not casts.is_wanted_anew(cast_id, meta, seal):
+            raise ConnectionError("the cast failed while it was downloaded")
+        await _wait_for_more(request, cast_id, position)
+
+
+async def _wait_for_more(request: web.Request, cast_id: CastId, position: int) -> None:
+    """Until the cast has a record at the position, or its channel is over and the store must be asked again.
+
+    Raises:
+        ConnectionError: the proxy is stopping.
+    """
+    channels, stopping = request.app[CHANNELS], request.app[STOPPING]
+    channel = channels.join(cast_id, position)
+    try:
+        while channel.next_seq <= position and not channel.over:
+            if stopping.is_set():
+                raise ConnectionError("the proxy is stopping")
+            changed = channel.changed
+            await changed.wait()
+    finally:
+        channels.leave(channel)
 
 
 class _Voice:

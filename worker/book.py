@@ -21,6 +21,7 @@ class Work:
     Attributes:
         offsets: the jobs that wait for it.
         not_before: monotonic time before which it is not loaded: a held cast, a retry, a voice nobody offers.
+        live, asap: of all its jobs, see `worker.schedule.Candidate`.
         attempt: text, plan and pending writes, while loaded.
     """
 
@@ -28,7 +29,7 @@ class Work:
     cast_id: CastId
     epoch: Epoch
     offsets: list[int]
-    at: int
+    live: bool
     asap: bool
     stage: Stage = "waiting"
     lead: Lead | None = None
@@ -44,7 +45,7 @@ class Work:
         return max(self.offsets)
 
     def candidate(self) -> Candidate:
-        return Candidate(self.key, self.offsets[0], self.lead, self.served, self.asap)
+        return Candidate(self.key, self.offsets[0], self.lead, self.served, self.live, self.asap)
 
 
 class Book:
@@ -56,17 +57,17 @@ class Book:
         self.unfinished_jobs = 0
 
     def join(self, job: Job, offset: int) -> Work:
-        """Enter a job; a cast that is there already takes it along and becomes `asap` if either is."""
+        """Enter a job; a cast that is there already takes it along."""
         key = cast_key(job.id, job.epoch)
         work = self.works.get(key)
         if work is None:
-            work = self.works[key] = Work(key, job.id, job.epoch, [offset], job.at, job.asap)
+            work = self.works[key] = Work(key, job.id, job.epoch, [offset], not job.asap, job.asap)
             self._stages[work.stage][key] = work
         elif offset in work.offsets:
             return work
         else:
             work.offsets.append(offset)
-            work.asap = work.asap or job.asap
+            work.live, work.asap = work.live or not job.asap, work.asap or job.asap
         self.unfinished_jobs += 1
         return work
 

@@ -207,6 +207,8 @@ class EngineHost:
         await self._collect_owed()
         if self._process is not None and not self._process.alive:
             await self._drop("ended while idle")
+        if self._process is not None and self._process.spent:
+            await self._drop("asked to be replaced", logging.INFO)
         if self._process is None:
             await self._wait_out_backoff()
             self._process = await self._start()
@@ -282,12 +284,13 @@ class EngineHost:
         self._check_open()
         raise EngineFailed(reason, message)
 
-    async def _drop(self, why: str) -> None:
+    async def _drop(self, why: str, level: int = logging.WARNING) -> None:
         """Kill the process; whoever speaks next starts another."""
         process, self._process = self._process, None
         if process is not None:
             status = await process.kill()
-            log.warning(
+            log.log(
+                level,
                 "engine process dropped: %s",
                 why,
                 extra={"action": "engine_dropped", "pid": process.pid, "status": status},

@@ -50,7 +50,7 @@ def after_engine_failure(reason: str, failures: int, jitter: float) -> Retry | G
         failures: failures in a row before this one, as the fold counts them.
         jitter: a random number from 0 to 1.
     """
-    if failures + 1 >= MAX_FAILURES:
+    if failures + 1 >= MAX_FAILURES or reason == "engine_refused":  # the same words would be refused again
         return GiveUp(reason, MESSAGES.get(reason, "The voice engine failed at this text."))
     return Retry(min(MAX_DELAY_S, BASE_DELAY_S * 2**failures) * (1 + jitter))
 

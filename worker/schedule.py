@@ -37,13 +37,16 @@ class Candidate:
         arrival: order of arrival, the job's offset.
         lead: None before its first audio.
         served: number of the last turn that it got.
+        live: somebody may be listening: it was submitted to be heard.
+        asap: somebody waits for the whole: a download, an API call. A cast can be both.
     """
 
     key: CastKey
     arrival: int
     lead: Lead | None
     served: int
-    asap: bool
+    live: bool = True
+    asap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,11 @@ def next_turn(candidates: Iterable[Candidate], now: float, comfort_s: float) -> 
         if one.lead is None:
             if unheard is None or one.arrival < unheard.arrival:
                 unheard = one
-        elif one.asap:
-            if waited_for is None or (one.served, one.arrival) < (waited_for.served, waited_for.arrival):
-                waited_for = one
-        elif live is None or _urgency(one, now) < _urgency(live, now):
+            continue
+        if one.live and (live is None or _urgency(one, now) < _urgency(live, now)):
             live = one
+        if one.asap and (waited_for is None or (one.served, one.arrival) < (waited_for.served, waited_for.arrival)):
+            waited_for = one
     if unheard is not None:
         return Turn(unheard.key)
     if live is not None and _lead_s(live, now) < comfort_s:

@@ -1,6 +1,7 @@
 """What a page's loudspeakers got, sample by sample, against what the records hold."""
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,9 @@ def heard_by(page: Page) -> Sound:
     return sound[: blocks * 128]
 
 
-def decoded_by(page: Page, mp3s: list[bytes]) -> Sound:
-    """The sentences decoded one by one and laid end to end."""
-    decoded = [_floats(page.evaluate("mp3 => tap.decode(mp3)", base64.b64encode(mp3).decode())) for mp3 in mp3s]
-    return np.concatenate(decoded)
+def decoded_by(page: Page, mp3s: Iterable[bytes]) -> list[Sound]:
+    """Each sentence as the page's browser decodes it."""
+    return [_floats(page.evaluate("mp3 => tap.decode(mp3)", base64.b64encode(mp3).decode())) for mp3 in mp3s]
 
 
 def place_of(beginning: Sound, heard: Sound) -> int:
@@ -58,19 +58,48 @@ def place_of(beginning: Sound, heard: Sound) -> int:
 def check_same_sound(heard: Sound, wanted: Sound) -> None:
     """No block of 4 ms is missing, doubled, shifted or changed, and before the first one there is silence."""
     at = place_of(wanted[: 3 * RATE], heard)
-    assert not np.any(np.abs(heard[:at]) > LOUD), "something was heard before the beginning"
-    part = heard[at : at + len(wanted)]
+    assert is_silent(heard[:at]), "something was heard before the beginning"
+    check_blocks(heard[at : at + len(wanted)], wanted, _rms(wanted))
+
+
+def check_sentences_once(heard: Sound, sentences: list[Sound]) -> float:
+    """Every sentence was heard whole, once and in order, with nothing but silence where the player had to wait.
+
+    Returns the seconds that it waited between sentences.
+    """
+    level = _rms(np.concatenate(sentences))
+    end = place_of(sentences[0], heard)
+    assert is_silent(heard[:end]), "something was heard before the first sentence"
+    waited = 0
+    for number, sentence in enumerate(sentences):
+        wait = 0
+        if len(heard) - end < len(sentence) or worst_error(heard[end : end + len(sentence)], sentence, level)[1] > 0.1:
+            wait = place_of(sentence, heard[end:])
+        assert is_silent(heard[end : end + wait]), f"something was heard before sentence {number}"
+        check_blocks(heard[end + wait : end + wait + len(sentence)], sentence, level)
+        end += wait + len(sentence)
+        waited += wait
+    assert is_silent(heard[end:]), "something was heard after the last sentence"
+    return waited / RATE
+
+
+def check_blocks(part: Sound, wanted: Sound, level: float) -> None:
     assert len(part) == len(wanted), f"heard {len(part) / RATE:.3f} s of {len(wanted) / RATE:.3f} s"
-    level = _rms(wanted)
     assert level > 0.01, "the records are silent"
+    place, error = worst_error(part, wanted, level)
+    assert error <= TOLERANCE, f"differs by {error:.3f} of the level at {place / RATE:.3f} s"
+
+
+def worst_error(part: Sound, wanted: Sound, level: float) -> tuple[int, float]:
+    """The block that differs most: its place in samples and its error's share of the level."""
     whole = len(wanted) // BLOCK * BLOCK
     errors = np.sqrt(np.mean(np.square((part - wanted)[:whole].reshape(-1, BLOCK)), axis=1)) / level
     worst = int(np.argmax(errors))
-    assert errors[worst] <= TOLERANCE, (
-        f"{np.count_nonzero(errors > TOLERANCE)} of {len(errors)} blocks differ, "
-        f"first at {int(np.argmax(errors > TOLERANCE)) * BLOCK / RATE:.3f} s, "
-        f"worst by {errors[worst]:.3f} of the level at {worst * BLOCK / RATE:.3f} s"
-    )
+    return worst * BLOCK, float(errors[worst])
+
+
+def is_silent(sound: Sound) -> bool:
+    return not np.any(np.abs(sound) > LOUD)
 
 
 def _floats(text: str) -> Sound:

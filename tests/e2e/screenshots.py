@@ -6,6 +6,7 @@
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -13,7 +14,9 @@ from tests.chromium import FLAGS, find_chromium
 from tests.e2e.pages import DESK, PHONE, until
 from tests.stack import Stack
 
-TEXT = """The lighthouse keeper's almanac
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+TEXT = """The lighthouse keeper’s almanac
 
 Every evening, a quarter of an hour before sunset, Marit climbed the hundred and twelve steps to the lamp. She had \
 counted them so often that her feet knew the number without her. Halfway up there was a window no wider than a book, \
@@ -21,7 +24,7 @@ and through it she could see the harbour, the two red boats, and the road on whi
 
 “You will be lonely there,” they had told her in the town. She was not. There was the almanac to be kept: wind, \
 weather, birds, ships. On the first page the keeper before her had written a single sentence, in ink that had turned \
-brown. It said: *The light is for those who do not know that you are here.*
+brown. It said: the light is for those who do not know that you are here.
 
 She thought about it every night while the lamp grew warm. Far out, a ship that had been invisible a moment ago \
 turned slowly towards the coast. Marit wrote down the time, the bearing and the colour of its lights. Then she sat \
@@ -33,9 +36,9 @@ def take_screenshots(browser: Browser, stack: Stack, folder: Path) -> list[Path]
     folder.mkdir(parents=True, exist_ok=True)
     cast_id = stack.submitted(TEXT)
     taken = []
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         for size in (PHONE, DESK):
-            page = browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=2)  # type: ignore[arg-type]
+            page = browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=2)
             for name, show in (("home", show_home), ("cast", show_cast)):
                 show(page, stack, cast_id)
                 path = folder / f"{name}-{size['width']}-{scheme}.png"
@@ -47,8 +50,8 @@ def take_screenshots(browser: Browser, stack: Stack, folder: Path) -> list[Path]
 
 def show_home(page: Page, stack: Stack, _: str) -> None:
     page.goto(stack.url)
-    page.fill("#text", TEXT)
-    page.evaluate("document.activeElement.blur(), document.getElementById('text').scrollTop = 0")
+    page.fill("#text", TEXT.split("\n\n")[1])
+    page.evaluate("document.activeElement.blur()")
 
 
 def show_cast(page: Page, stack: Stack, cast_id: str) -> None:

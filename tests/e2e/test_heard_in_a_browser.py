@@ -10,7 +10,15 @@ from playwright.sync_api import Browser, Page
 
 from casts.fold import chain_digest
 from casts.frames import Frame
-from tests.e2e.hearing import RATE, Sound, check_same_sound, decoded_by, heard_by, open_tapped
+from tests.e2e.hearing import (
+    RATE,
+    Sound,
+    check_same_sound,
+    check_sentences_once,
+    decoded_by,
+    heard_by,
+    open_tapped,
+)
 from tests.e2e.pages import open_cast, until
 from tests.e2e.reading import check_complete
 from tests.e2e.texts import some_sentences
@@ -57,7 +65,7 @@ def played(stack: Stack, browser: Browser) -> Iterator[Played]:
     until(page, "streamtts.state === 'ended'", 40)
     frames = stack.frames(cast_id)
     _, mp3s = fold_frames(frames)
-    wanted = decoded_by(page, list(mp3s.values()))
+    wanted = np.concatenate(decoded_by(page, mp3s.values()))
     yield Played(cast_id, page, at_first_sound, at_second_page, frames, wanted, heard_by(page), heard_by_second)
     page.context.close()
 
@@ -119,4 +127,23 @@ def test_the_comparison_of_sounds_sees_a_gap_a_double_and_a_shift() -> None:
     for what, heard in broken.items():
         with pytest.raises(AssertionError):
             check_same_sound(np.concatenate([silence, heard]), wanted)
+            pytest.fail(f"not seen: {what}")
+
+
+def test_the_comparison_of_sentences_allows_a_wait_between_them_and_nothing_else() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.1, 6 * RATE).astype(np.float32)
+    silence = np.zeros(RATE, dtype=np.float32)
+    first, second, third = sentences = [noise[:RATE], noise[RATE : 3 * RATE], noise[3 * RATE :]]
+    assert check_sentences_once(np.concatenate([silence, first, second, silence, third, silence]), sentences) == 1.0
+    broken = {
+        "heard twice": [first, second, second, third],
+        "left out": [first, third],
+        "in another order": [first, third, second],
+        "cut": [first, second[:-960], third],
+        "begun twice": [first, second[:960], second, third],
+        "a wait inside": [first, second[:RATE], silence, second[RATE:], third],
+    }
+    for what, parts in broken.items():
+        with pytest.raises(AssertionError):
+            check_sentences_once(np.concatenate([silence, *parts, silence]), sentences)
             pytest.fail(f"not seen: {what}")

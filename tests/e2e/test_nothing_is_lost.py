@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from casts.fold import CastFold
-from tests.e2e.pages import open_cast, until
+from tests.e2e.hearing import check_sentences_once, decoded_by, heard_by, open_tapped
+from tests.e2e.pages import until
 from tests.e2e.reading import PatientReader, check_complete, check_prefixes
 from tests.e2e.texts import some_sentences
-from tests.stack import Stack, eventually
+from tests.stack import Stack, eventually, fold_frames
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -39,7 +40,7 @@ def test_a_reader_loses_nothing_when_a_process_is_killed(stack: Stack, role: str
 def test_a_page_plays_on_to_the_end_when_a_process_is_killed(stack: Stack, browser: Browser, role: str) -> None:
     text = some_sentences(f"{role} and page", SENTENCES)
     cast_id = stack.submitted(text)
-    page = open_cast(browser, stack, cast_id)
+    page = open_tapped(browser, stack, cast_id)
     page.click("#play")
     until(page, "streamtts.state === 'playing' && streamtts.position_s > 1")
     began = page.evaluate("performance.timeOrigin")
@@ -50,7 +51,9 @@ def test_a_page_plays_on_to_the_end_when_a_process_is_killed(stack: Stack, brows
     until(page, f"streamtts.position_s > {position_s + 1}", END_DEADLINE_S)
     until(page, "streamtts.state === 'ended'", END_DEADLINE_S)
     assert page.evaluate("performance.timeOrigin") == began, "the page was loaded again"
-    fold = check_complete(stack.frames(cast_id), text)
+    frames = stack.frames(cast_id)
+    fold = check_complete(frames, text)
+    check_sentences_once(heard_by(page), decoded_by(page, fold_frames(frames)[1].values()))
     assert page.evaluate("streamtts.sentences") == len(fold.sentences)
     assert page.evaluate("streamtts.samples") == fold.samples
     assert page.evaluate("streamtts.digest") == fold.digest

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from casts.codec import encode
@@ -14,7 +14,7 @@ from casts.frames import Frame, FrameDecoder
 from casts.ids import CastId, Epoch
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, output
 from casts.plan import Planned
-from casts.private import Announcement, Cursor, DeadJob, Job, Lease, OfferedVoice, encode_private
+from casts.private import Announcement, Cursor, DeadJob, Job, Lease, OfferedVoice, decode_private, encode_private
 from casts.records import Audio, Eos, Fail, Meta, Start
 from casts.settings import Settings
 from proxy.app import make_app
@@ -270,3 +270,28 @@ async def test_jobs_below_the_committed_cursor_are_not_in_flight(store: MemorySt
         pending = ledger.pending(CAST_ID, META.epoch)
         assert pending is not None
         assert (pending.first, ledger.unfinished) == (1, 1)
+
+
+async def test_download_of_a_live_cast_follows_it_and_makes_its_job_urgent(store: MemoryStore) -> None:
+    async with serving(store) as client:
+        await store.append(JOBS, [encode_private(Job(CAST_ID, META.epoch, 0, False))])
+        await started_cast(store)
+        response = await client.get(f"/api/casts/{CAST_ID}/audio.mp3")
+        assert await response.content.readexactly(192) == audio(0).mp3
+        await store.append(STREAM, [encode(audio(1)), encode(Eos(1, 2, 48, "d")), fence("end-1")])
+        async with asyncio.timeout(5):
+            assert await response.read() == audio(1).mp3
+    jobs = [decode_private(entry.headers, entry.body) for entry in await store.read(JOBS, 0)]
+    assert [job.asap for job in jobs if isinstance(job, Job)] == [False, True]
+
+
+async def test_download_of_a_cast_that_fails_is_cut_and_never_passes_for_the_whole(store: MemoryStore) -> None:
+    async with serving(store) as client:
+        await store.append(JOBS, [encode_private(Job(CAST_ID, META.epoch, 0, True))])
+        await started_cast(store)
+        response = await client.get(f"/api/casts/{CAST_ID}/audio.mp3")
+        await response.content.readexactly(192)
+        await store.append(STREAM, [encode(Fail(1, "engine_hung", "It hung.")), fence("fail-0")])
+        with pytest.raises(ClientPayloadError):
+            async with asyncio.timeout(5):
+                await response.read()

@@ -25,8 +25,12 @@ FAKE = """
             voice = Voice("fake/one", "One", "en-US", "English")
             return Hello("fake", "1", "Fake 1", (voice,), (), "fake/one")
 
+        def is_spent(self):
+            return self.order == "leak"
+
         def speak(self, request):
             order, _, rest = request.text.partition(" ")
+            self.order = order
             if order == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             if order == "hang":
@@ -104,9 +108,7 @@ async def test_host_speaks_one_after_another_in_one_process(host: EngineHost) ->
     ("order", "deadline_s", "reason"),
     [("die", 30, "engine_crashed"), ("fail", 30, "engine_crashed"), ("hang", 0.3, "engine_hung")],
 )
-async def test_host_recovers_from_a_failed_engine(
-    host: EngineHost, order: str, deadline_s: float, reason: str
-) -> None:
+async def test_host_recovers_from_a_failed_engine(host: EngineHost, order: str, deadline_s: float, reason: str) -> None:
     await host.ensure_started()
     pid = host.pid
     assert pid is not None
@@ -129,6 +131,19 @@ async def test_host_survives_a_refusal_in_the_same_process(host: EngineHost) -> 
     assert host.pid == pid
 
 
+async def test_host_replaces_an_engine_that_asks_for_it_without_a_failure(host: EngineHost) -> None:
+    await host.ensure_started()
+    pid = host.pid
+    assert await say(host, "leak") == b"leak" * 2
+    assert await say(host, "again") == b"again" * 2
+    assert host.pid != pid
+    assert host.stats().starts == 2
+    assert host.stats().failures == {}
+    pid = host.pid
+    assert await say(host, "and again") == b"and again" * 2
+    assert host.pid == pid
+
+
 async def test_host_restarts_an_engine_killed_while_idle_without_a_failure(host: EngineHost) -> None:
     await host.ensure_started()
     pid = host.pid
@@ -139,9 +154,7 @@ async def test_host_restarts_an_engine_killed_while_idle_without_a_failure(host:
     assert host.stats().failures == {}
 
 
-async def test_host_gives_the_next_caller_its_own_answer_after_a_cancellation(
-    host: EngineHost, tmp_path: Path
-) -> None:
+async def test_host_gives_the_next_caller_its_own_answer_after_a_cancellation(host: EngineHost, tmp_path: Path) -> None:
     await host.ensure_started()
     pid = host.pid
     gate = tmp_path / "gate"

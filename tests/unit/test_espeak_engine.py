@@ -12,9 +12,11 @@ import espeakng_loader
 import pytest
 
 from worker.engine import EngineFailed, EngineHost, engine_command
+from worker.engines import espeak as engine_module
 from worker.engines.espeak import Espeak
 from worker.engines.espeak_library import MAX_DATA_PATH, find_files, synthesise
 from worker.engines.protocol import EngineRefused, Request
+from worker.engines.serve import resident_bytes
 
 COMMAND = engine_command("worker.engines.espeak")
 TEXT = "Hello world, this is a sentence."
@@ -157,6 +159,16 @@ def test_espeak_takes_control_characters_for_spaces(espeak: Espeak, control: str
 def test_espeak_speaks_markup_as_text(espeak: Espeak) -> None:
     assert pcm(espeak, "<b>bold</b>") != pcm(espeak, "bold")
     assert pcm(espeak, "[[h@loU]]") != pcm(espeak, "hello")
+
+
+def test_espeak_asks_to_be_replaced_before_it_has_leaked_much(espeak: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence in two scripts leaks the second language's dictionary."""
+    monkeypatch.setattr(engine_module, "MAX_RESIDENT_BYTES", resident_bytes() + 1024 * 1024)
+    for _ in range(1000):
+        pcm(espeak, "привет", "de")
+        if espeak.is_spent():
+            return
+    pytest.fail("nothing leaks any more: is_spent can go")
 
 
 @pytest.mark.parametrize("body", ["en-us+f3", "en-us+whisper"])

@@ -27,6 +27,10 @@ def test_before_resuming(failures: int, interruptions: int, gives_up: bool) -> N
     assert (before_resuming(failures, interruptions) is not None) == gives_up
 
 
+def test_sentence_that_the_engine_refuses_is_not_asked_for_again() -> None:
+    assert isinstance(after_engine_failure("engine_refused", 0, 0.0), GiveUp)
+
+
 def test_unknown_reason_still_has_words_for_listeners() -> None:
     decision = after_engine_failure("engine_on_fire", 9, 0.0)
     assert isinstance(decision, GiveUp)

@@ -10,8 +10,10 @@ from worker.schedule import Admit, Candidate, Lead, Rest, Turn, next_admission, 
 COMFORT_S = 60.0
 
 
-def cast(name: str, *, arrival: int = 0, lead: float | None = None, served: int = 0, asap: bool = False) -> Candidate:
-    return Candidate(CastKey(name), arrival, None if lead is None else Lead(lead, 0.0), served, asap)
+def cast(
+    name: str, *, arrival: int = 0, lead: float | None = None, served: int = 0, live: bool = True, asap: bool = False
+) -> Candidate:
+    return Candidate(CastKey(name), arrival, None if lead is None else Lead(lead, 0.0), served, live, asap)
 
 
 @pytest.mark.parametrize(
@@ -28,19 +30,30 @@ def cast(name: str, *, arrival: int = 0, lead: float | None = None, served: int 
         ),
         pytest.param([cast("a", lead=61.0), cast("b", lead=70.0)], Rest(1.0), id="comfortable: rest until it is not"),
         pytest.param(
-            [cast("a", lead=61.0), cast("b", lead=900.0, asap=True)], Turn(CastKey("b")), id="asap takes spare turns"
+            [cast("a", lead=61.0), cast("b", lead=900.0, live=False, asap=True)],
+            Turn(CastKey("b")),
+            id="asap takes spare turns",
         ),
         pytest.param(
-            [cast("a", lead=59.0), cast("b", lead=0.0, asap=True)],
+            [cast("a", lead=59.0), cast("b", lead=0.0, live=False, asap=True)],
             Turn(CastKey("a")),
             id="asap after listeners",
         ),
         pytest.param(
-            [cast("a", lead=1.0, asap=True, served=5), cast("b", lead=9.0, asap=True, served=2)],
+            [
+                cast("a", lead=1.0, live=False, asap=True, served=5),
+                cast("b", lead=9.0, live=False, asap=True, served=2),
+            ],
             Turn(CastKey("b")),
             id="asap casts in turn",
         ),
-        pytest.param([cast("a", arrival=5, asap=True)], Turn(CastKey("a")), id="asap without audio is a newcomer"),
+        pytest.param(
+            [cast("a", lead=20.0), cast("b", lead=9.0, asap=True)], Turn(CastKey("b")), id="heard and waited for: heard"
+        ),
+        pytest.param([cast("a", lead=70.0, asap=True)], Turn(CastKey("a")), id="heard and waited for: no rest"),
+        pytest.param(
+            [cast("a", arrival=5, live=False, asap=True)], Turn(CastKey("a")), id="asap without audio is a newcomer"
+        ),
     ],
 )
 def test_next_turn(casts: list[Candidate], expected: Turn | Rest) -> None:
@@ -69,7 +82,7 @@ def test_engine_of_any_speed_starves_nobody(listeners: int, speed: float, turns:
         one = casts[chosen.key]
         now += 4.0 / speed
         lead = (one.lead or Lead(0.0, now)).with_audio(4.0, now)
-        casts[chosen.key] = Candidate(one.key, one.arrival, lead, turn, False)
+        casts[chosen.key] = Candidate(one.key, one.arrival, lead, turn)
         assert turn - last_served[chosen.key] <= 2 * listeners
         last_served[chosen.key] = turn
 

@@ -200,6 +200,7 @@ LONG = {
     "lone marks": "\u0301" * 250_000,
     "right to left": "مرحبا بالعالم. " * 18_000,
     "chinese": "你好世界" * 42_000,
+    "full-width stops": "好。" * 85_000,
     "controls": "\x01\x02 " * 170_000,
     "spaces": "a" + " " * 500_000 + "b",
 }

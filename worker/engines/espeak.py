@@ -21,10 +21,13 @@ from worker.engines.espeak_library import (
 from worker.engines.espeak_voices import DEFAULT_BODY, ENGINE, offered_variants, offered_voices, split_body
 from worker.engines.espeak_words import word_times
 from worker.engines.protocol import SAMPLE_RATE, EngineRefused, Hello, Request, Speech
-from worker.engines.serve import serve
+from worker.engines.serve import resident_bytes, serve
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 MIN_WPM = 80  # eSpeak speaks no slower, so speeds below 0.46 sound like 0.46
+
+# eSpeak never frees a second language, as for a Russian word in a German sentence: 180 kB each time.
+MAX_RESIDENT_BYTES = 256 * 1024 * 1024
 
 # Control-A begins a command to eSpeak inside the text; NUL would end it.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -65,6 +68,9 @@ class Espeak:
         pcm = resample(raw) if events else b""  # without a word there are a few hundred samples of nothing
         total_ms = len(pcm) // 2 * 1000 // SAMPLE_RATE
         return Speech(pcm, SAMPLE_RATE, word_times(text, events, total_ms))
+
+    def is_spent(self) -> bool:
+        return resident_bytes() > MAX_RESIDENT_BYTES
 
     def _check(self, request: Request) -> None:
         name, variant = split_body(request.body)

@@ -1,7 +1,7 @@
 """eSpeak NG's shared library through ctypes: one sentence in, samples and word events out.
 
 The library keeps state between calls (the same text gives other samples each time), so every synthesis runs on a
-private copy of it: copied, loaded, unlinked, used once, unloaded. That makes the bytes reproducible for 2 ms,
+private copy of it: copied, loaded, used once, unloaded. That makes the bytes reproducible for 2 ms,
 together with a seed: the noise of breathy voices is seeded with the time of day otherwise.
 Names and numbers follow espeak-ng's `speak_lib.h`.
 """
@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ NORMAL_WPM = 175
 
 # Initialize answers 22050 for a longer path too, then looks in a folder that existed where it was built.
 MAX_DATA_PATH = 150
+
+COPY_BYTES = 1024 * 1024
 
 _SEED = 1
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -113,16 +115,26 @@ def find_files() -> EspeakFiles:
     return EspeakFiles(str(espeakng_loader.get_library_path()), data)
 
 
+def _load_copy(path: str) -> ctypes.CDLL:
+    """Load a copy of a library. In memory where the system can: a process killed meanwhile leaves no file behind."""
+    if hasattr(os, "memfd_create"):
+        with suppress(OSError), open(path, "rb") as original, open(os.memfd_create("espeak-ng"), "wb") as copy:
+            shutil.copyfileobj(original, copy, COPY_BYTES)
+            copy.flush()
+            return ctypes.CDLL(f"/proc/self/fd/{copy.fileno()}")
+    descriptor, temporary = tempfile.mkstemp(prefix="streamtts-", suffix=os.path.splitext(path)[1])
+    os.close(descriptor)
+    try:
+        shutil.copyfile(path, temporary)
+        return ctypes.CDLL(temporary)
+    finally:
+        os.unlink(temporary)
+
+
 @contextmanager
 def _private_library(files: EspeakFiles) -> Iterator[Any]:
     """A copy of the library that nobody else uses, initialised; the value is its ctypes handle."""
-    descriptor, path = tempfile.mkstemp(prefix="streamtts-", suffix=os.path.splitext(files.library)[1])
-    os.close(descriptor)
-    try:
-        shutil.copyfile(files.library, path)
-        library = ctypes.CDLL(path)
-    finally:
-        os.unlink(path)
+    library = _load_copy(files.library)
     try:
         rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(files.data), _INITIALIZE_DONT_EXIT)
         if rate != RATE:

@@ -37,6 +37,7 @@ class EngineProcess:
         self._stdout = child.stdout
         self._decoder = FrameDecoder()
         self._owed: Request | None = None
+        self._spent = False
         self._last_line = ""
         # Lives as long as the pipe and is awaited in `kill`; no task group spans that.
         self._stderr_task = asyncio.create_task(self._forward_stderr(child.stderr), name=f"engine-stderr-{child.pid}")
@@ -87,6 +88,11 @@ class EngineProcess:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         except ChildProcessError:
             return False  # already collected by asyncio's watcher
+
+    @property
+    def spent(self) -> bool:
+        """True once the engine has asked to be replaced before its next sentence."""
+        return self._spent
 
     @property
     def owes_answer(self) -> bool:
@@ -140,6 +146,7 @@ class EngineProcess:
     async def _answer(self, request: Request) -> Speech:
         header, body = await self._next_frame()
         self._owed = None
+        self._spent = header.get("spent") is True
         return decode_answer(header, body, request, self.hello.rate)
 
     async def _next_frame(self) -> Frame:

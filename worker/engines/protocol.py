@@ -147,8 +147,10 @@ def decode_request(header: Mapping[str, Any], body: bytes) -> Request:
     return Request(number, text, voice, None if lang is None else _string(lang), float(speed))
 
 
-def encode_speech(request_id: int, speech: Speech) -> bytes:
-    return encode_frame({"id": request_id, "words": [list(word) for word in speech.words]}, speech.pcm)
+def encode_speech(request_id: int, speech: Speech, *, spent: bool = False) -> bytes:
+    """An answer; `spent` asks for a fresh process before the next request, for instance because memory leaks."""
+    header: dict[str, object] = {"id": request_id, "words": [list(word) for word in speech.words]}
+    return encode_frame(header | {"spent": True} if spent else header, speech.pcm)
 
 
 def encode_refusal(request_id: int, refusal: EngineRefused) -> bytes:

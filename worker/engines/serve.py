@@ -42,6 +42,10 @@ class Engine(Protocol):
         """Speak one sentence. Raises EngineRefused for what this engine cannot speak."""
         ...
 
+    def is_spent(self) -> bool:
+        """Whether a fresh process should speak the next sentence; asked after each."""
+        ...
+
 
 def serve(start_engine: Callable[[], Engine]) -> int:
     """Run an engine until standard input ends; the answer is the exit status."""
@@ -68,9 +72,22 @@ def serve(start_engine: Callable[[], Engine]) -> int:
 
 def _answer(engine: Engine, request: Request) -> bytes:
     try:
-        return encode_speech(request.id, engine.speak(request))
+        speech = engine.speak(request)
+        return encode_speech(request.id, speech, spent=engine.is_spent())
     except EngineRefused as refusal:
         return encode_refusal(request.id, refusal)
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now; 0 where the system does not tell (all but Linux).
+
+    Not `ru_maxrss`: across exec it starts at what the parent process held.
+    """
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _claim_pipes() -> tuple[int, int]:

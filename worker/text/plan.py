@@ -20,7 +20,7 @@ MAX_PHONEMES = 250
 """Estimated. 99 of 100 sentences stay below 215; above, Kokoro rushes and costs more time per second of speech."""
 
 MAX_JOINED_PHONEMES = 2 * MAX_PHONEMES
-"""Up to which a neighbour takes in what has nothing to speak; some engines say each of a thousand signs."""
+"""Up to which a neighbour takes in what has nothing to speak: some engines say "equals" for each of a thousand."""
 
 SENTENCE_PAUSE_MS = 250
 LAST_PAUSE_MS = 300

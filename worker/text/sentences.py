@@ -1,11 +1,12 @@
 """Sentences of a block, by sentencex with a guard. Pure.
 
 Quotes and brackets bind in sentencex: one without its partner swallows everything up to the next closer, and very
-many take quadratic time. So what comes out too long is segmented again with quotes and brackets blanked.
+many take quadratic time. So what comes out too long is segmented again with quotes and brackets blanked. Full stops
+of Chinese and Japanese take quadratic time too, so a long block is shown to it window by window.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import sentencex
@@ -15,6 +16,9 @@ from worker.text.scripts import primary_language
 
 MAX_QUOTE_WORK = 20_000_000
 """Quotes times characters up to which sentencex takes at most milliseconds."""
+
+WINDOW_CHARS = 8_000
+"""What sentencex is shown at once: 25 ms at worst, for which it holds the whole process (170,000: 11 s)."""
 
 _LANGUAGES = {"cmn": "zh", "yue": "zh", "hak": "zh", "nb": "no"}
 
@@ -54,10 +58,8 @@ def split_sentences(measured: MeasuredText, begin: int, end: int, max_phonemes: 
 
 def _cuts(seen: str, block: str, language: str) -> list[int]:
     """Where the sentences begin, and the end. `seen` is what sentencex is shown of the block."""
-    found = sentencex.get_sentence_boundaries(_LANGUAGES.get(language, language), seen)
     cuts = [0]
-    for boundary in found[1:]:
-        cut = boundary["start_index"]
+    for cut in _beginnings(seen, _LANGUAGES.get(language, language)):
         if not cuts[-1] < cut < len(block):
             continue
         before = block[max(cuts[-1], cut - 40) : cut]
@@ -68,6 +70,22 @@ def _cuts(seen: str, block: str, language: str) -> list[int]:
         if cuts[-1] < cut:
             cuts.append(cut)
     return [*cuts, len(block)]
+
+
+def _beginnings(seen: str, language: str) -> Iterator[int]:
+    """Where sentencex begins a sentence. The last one of a window may be cut off: the next window begins with it."""
+    begin, size = 0, WINDOW_CHARS
+    while begin < len(seen):
+        boundaries = sentencex.get_sentence_boundaries(language, seen[begin : begin + size])
+        found = [begin + boundary["start_index"] for boundary in boundaries]
+        if begin + size >= len(seen):
+            yield from found
+            return
+        if len(found) > 1:
+            yield from found[:-1]
+            begin, size = found[-1], WINDOW_CHARS
+        else:
+            size *= 2
 
 
 def _is_quote_heavy(block: str) -> bool:
