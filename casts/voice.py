@@ -83,7 +83,8 @@ def parse_voice(raw: str) -> Voice:
             raise InvalidVoice("an eSpeak voice names its language itself: espeak/en-us, not espeak/en-us:…")
         if not _ESPEAK_BODY.fullmatch(body):
             raise InvalidVoice("an eSpeak voice looks like espeak/en-us or espeak/en-us+f3")
-        return Voice(engine, body, None, parsed_speed)
+        name, plus, variant = body.partition("+")  # names of voices are lower case, those of variants are not
+        return Voice(engine, name.lower() + plus + variant, None, parsed_speed)
     body, own_lang = _canonical_mix(body)
     return Voice(engine, body, lang if colon and lang != own_lang else None, parsed_speed)
 

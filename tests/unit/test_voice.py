@@ -30,6 +30,7 @@ from casts.voice import parse_voice
         ("af_heart:fr-fr@0.8", "af_heart:fr-fr@0.8"),
         ("espeak/en-us", "espeak/en-us"),
         ("espeak/en-us+f3", "espeak/en-us+f3"),
+        ("espeak/en-US+Annie", "espeak/en-us+Annie"),
         ("espeak/en-us+f3@1.20", "espeak/en-us+f3@1.2"),
     ],
 )
