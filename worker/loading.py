@@ -115,12 +115,8 @@ class Loader:
                 await asyncio.sleep(store_backoff(tries, random.random()))  # noqa: S311  # jitter
 
     async def _judge(self, work: Work) -> Verdict:
-        recipe = await recipe_of(self.store, work.cast_id)
-        if recipe is None:
-            return Unservable("expired", "The cast was deleted or has expired.", work.offset)
-        try:
-            log = await read_cast_log(self.store, work.cast_id)
-        except StreamMissing:
+        recipe, log = await asyncio.gather(recipe_of(self.store, work.cast_id), self._log_of(work.cast_id))
+        if recipe is None or log is None:
             return Unservable("expired", "The cast was deleted or has expired.", work.offset)
         meta = log.fold.meta
         if meta is None or meta.epoch != work.epoch:
@@ -134,6 +130,12 @@ class Loader:
         if owner and owner != self.worker and self.presence.is_alive(owner):
             return NotYet(1.0)
         return await self._voiced(work, log, meta.text, meta.lang, recipe.voice)
+
+    async def _log_of(self, cast_id: CastId) -> CastLog | None:
+        try:
+            return await read_cast_log(self.store, cast_id)
+        except StreamMissing:
+            return None
 
     async def _voiced(self, work: Work, log: CastLog, text: str, lang: str, voice_string: str) -> Verdict:
         try:
