@@ -9,7 +9,7 @@ from aiohttp import web
 from casts.errors import InvalidText
 from casts.text import clean_text, clean_title
 from proxy.errors import ApiError
-from proxy.keys import CASTS, GROUP, LEDGER, SETTINGS, SUBMITTER, VOICES
+from proxy.keys import CASTS, GROUP, LEDGER, SETTINGS, SUBMITS, SUBMITTER, VOICES
 from proxy.overview import Overview
 from proxy.read import cast_id_of
 from proxy.security import check_same_origin
@@ -27,7 +27,7 @@ async def read_wish(request: web.Request) -> dict[str, Any]:
     """The JSON body of a submit. Raises ApiError 400 with the parameter that is wrong."""
     try:
         raw = json.loads(await request.text())
-    except (ValueError, RecursionError, LookupError):
+    except (ValueError, RecursionError, LookupError, web.RequestPayloadError):
         raise ApiError(400, "invalid_json", "The body is not JSON in UTF-8.") from None
     if not isinstance(raw, dict):
         raise ApiError(400, "invalid_json", "The body is a JSON object with a text.")
@@ -70,7 +70,9 @@ async def submit(request: web.Request, text: str, voice: str | None, title: str,
             if not done.cancelled():
                 done.set_result(result)
 
-    request.app[GROUP].create_task(run(), name="submit")
+    task = request.app[GROUP].create_task(run(), name="submit")
+    request.app[SUBMITS].add(task)
+    task.add_done_callback(request.app[SUBMITS].discard)
     return await done
 
 

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE
 from casts.settings import Settings
 from proxy import api, audio, health, pages, read
 from proxy.channel import Channels
 from proxy.errors import error_shape
-from proxy.keys import CASTS, CHANNELS, GROUP, LEDGER, SETTINGS, STOPPING, STORE, SUBMITTER, VOICES
-from proxy.ledger import Ledger, follow_into
+from proxy.keys import CASTS, CHANNELS, GROUP, LEDGER, SETTINGS, STOPPING, STORE, SUBMITS, SUBMITTER, VOICES
+from proxy.ledger import FOLLOWED, Ledger, follow_into
 from proxy.overview import Casts
 from proxy.security import add_headers
 from proxy.static import StaticFiles
@@ -66,18 +65,19 @@ def make_app(settings: Settings, store: Store) -> web.Application:
 async def background(app: web.Application) -> AsyncIterator[None]:
     """What follows the shared streams and owns submits and live readers, for the application's life."""
     async with asyncio.TaskGroup() as group:
-        app[GROUP] = group
+        app[GROUP], app[SUBMITS] = group, set()
         tasks = [group.create_task(app[CHANNELS].run(), name="channels")]
         tasks.append(group.create_task(follow_all(app), name="follow"))
         yield
-        for task in tasks:
+        # Handlers had their time: a submit that the store has not answered by now is unknown to its client anyway.
+        for task in [*tasks, *app[SUBMITS]]:
             task.cancel()
 
 
 async def follow_all(app: web.Application) -> None:
     app[LEDGER].next_job = await first_unfinished_job(app[STORE])
     async with asyncio.TaskGroup() as group:
-        for stream in (JOBS, PROGRESS_DONE, JOBS_DEAD):
+        for stream in FOLLOWED:
             group.create_task(follow_into(app[LEDGER], app[STORE], stream), name=f"follow {stream}")
         group.create_task(app[VOICES].follow(app[STORE]), name="follow workers")
 
@@ -90,6 +90,7 @@ async def first_unfinished_job(store: Store) -> int:
             return (await read_committed(store)).offset
         except (StoreUnavailable, StreamMissing) as error:
             log.warning("the committed cursor cannot be read yet: %s", error)
+            await asyncio.sleep(1.0)
 
 
 async def stop_streams(app: web.Application) -> None:

@@ -6,6 +6,7 @@ a slow client costs nothing here. All channels together keep at most `live_buffe
 
 import asyncio
 import logging
+import struct
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
@@ -34,15 +35,15 @@ class Kept:
 
 
 def frame_of(entry: Entry) -> bytes | None:
-    """The public frame of a stored record; None for a command record or bytes that are no record."""
+    """The public frame of a stored record; None for a command record or bytes that are no record of ours."""
     if entry.command is not None:
         return None
     try:
         decode(entry.headers, entry.body)
-    except InvalidRecord:
+        return encode_frame(entry.seq_num, entry.headers, entry.body)
+    except (InvalidRecord, ValueError, struct.error):  # the last two: an unknown kind whose headers make no frame
         log.warning("a record that is none was not served", extra={"seq_num": entry.seq_num})
         return None
-    return encode_frame(entry.seq_num, entry.headers, entry.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,14 @@ class Channel:
         self.kept_bytes -= len(dropped.frame or b"")
         self.first = dropped.seq_num + 1
 
-    def since(self, position: int) -> list[Kept]:
-        """What is kept from a position on; the position must not lie before `first`."""
-        assert position >= self.first, "a client behind the kept frames pages from the store"
-        start = max(0, position - self.first)
-        return [self.kept[place] for place in range(start, len(self.kept))]
+    def at(self, position: int) -> Kept | None:
+        """The kept place of a position; None where it is dropped already or not there yet.
+
+        One at a time, since a client that holds more across a slow write would keep dropped frames alive.
+        """
+        if self.first <= position < self.next_seq and self.kept:
+            return self.kept[position - self.first]
+        return None
 
     def wake(self) -> None:
         self.changed.set()
@@ -146,6 +150,8 @@ class Channels:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(self._follow(channel), name=f"follow {channel.cast_id}")
                 group.create_task(_wait_idle(channel, reading.cancel), name=f"linger {channel.cast_id}")
+        except Exception:  # one cast's reader may fail, the others go on
+            log.exception("a live reader failed", extra={"cast_id": channel.cast_id})
         finally:
             channel.over = True
             if self._channels.get(channel.cast_id) is channel:
@@ -175,13 +181,16 @@ class Channels:
 
 async def _wait_idle(channel: Channel, stop: Callable[[], object]) -> None:
     """Stop the reader after it had no listener for LINGER_S, or with the end of the stream."""
+    loop = asyncio.get_running_loop()
+    alone_since = loop.time()
     while not channel.over:
         changed = channel.changed
         if channel.listeners:
             await changed.wait()
+            alone_since = loop.time()
             continue
         try:
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout_at(alone_since + LINGER_S):
                 await changed.wait()
         except TimeoutError:
             break

@@ -1,4 +1,4 @@
-"""What is in flight: the unfinished jobs, learnt from `jobs`, `progress/done` and `jobs/dead`. No I/O in the class.
+"""What is in flight: unfinished jobs, learnt from `jobs`, its cursor, receipts and dead. I/O only in `follow_into`.
 
 Every proxy keeps one: for the place in the queue, and to see whether a cast has a job before it appends another.
 """
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from casts.ids import CastId, Epoch
 from casts.keys import CastKey, cast_key
-from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE, StreamName
-from casts.private import DeadJob, Job, Receipt
+from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName
+from casts.private import Cursor, DeadJob, Job, Receipt
 from streams.port import Store
 from streams.shared_log import Placed, follow_shared
+
+FOLLOWED = (JOBS, JOBS_CURSOR, PROGRESS_DONE, JOBS_DEAD)
 
 ANSWERED_KEPT = 10_000
 """Answers that are remembered in case their job is read later than they are."""
@@ -43,14 +45,17 @@ class Ledger:
         self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
         self._answered: OrderedDict[CastKey, int] = OrderedDict()
         self._epochs: dict[CastId, Epoch] = {}
+        self._committed = first_job
 
     def take(self, placed: Placed, stream: StreamName) -> None:
-        """One record of one of the three streams, in order within its stream."""
+        """One record of one of the four streams, in order within its stream."""
         match placed.record:
             case Job() as job if stream == JOBS:
                 self._take_job(job, placed.seq_num)
             case Receipt() | DeadJob() as answer:
                 self._take_answer(answer)
+            case Cursor(offset=offset):
+                self._take_cursor(offset)
             case _:
                 pass
         if stream == JOBS:
@@ -60,9 +65,9 @@ class Ledger:
 
     def _take_job(self, job: Job, offset: int) -> None:
         key = cast_key(job.id, job.epoch)
-        self._epochs[job.id] = job.epoch
-        if self._answered.get(key, -1) >= offset:
+        if self._answered.get(key, -1) >= offset or offset < self._committed:
             return
+        self._epochs[job.id] = job.epoch
         known = self._pending.get(key)
         first = known.first if known else offset
         self._pending[key] = Pending(first, offset, job.asap or (known is not None and known.asap))
@@ -74,8 +79,19 @@ class Ledger:
             self._answered.popitem(last=False)
         pending = self._pending.get(key)
         if pending is not None and pending.last <= answer.offset:
-            del self._pending[key]
-            self._epochs.pop(answer.id, None)
+            self._drop(key)
+
+    def _take_cursor(self, offset: int) -> None:
+        """Jobs below the committed cursor are finished, even where their receipt was trimmed before it was seen."""
+        self._committed = max(self._committed, offset)
+        for key in [key for key, pending in self._pending.items() if pending.last < self._committed]:
+            self._drop(key)
+
+    def _drop(self, key: CastKey) -> None:
+        del self._pending[key]
+        cast_id, _, epoch = key.partition("/")
+        if self._epochs.get(CastId(cast_id)) == epoch:
+            del self._epochs[CastId(cast_id)]
 
     def pending(self, cast_id: CastId, epoch: Epoch) -> Pending | None:
         return self._pending.get(cast_key(cast_id, epoch))
@@ -102,11 +118,11 @@ class Ledger:
 
 
 async def follow_into(ledger: Ledger, store: Store, stream: StreamName) -> None:
-    """Feed one of the three streams into the ledger for ever.
+    """Feed one of the four streams into the ledger for ever.
 
     Jobs from the committed cursor on: older ones are finished, and their receipts may be trimmed before they are.
     """
-    assert stream in (JOBS, PROGRESS_DONE, JOBS_DEAD)
+    assert stream in FOLLOWED
     start = ledger.next_job if stream == JOBS else 0
     async with aclosing(follow_shared(store, stream, start)) as places:
         async for placed in places:

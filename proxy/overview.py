@@ -16,11 +16,21 @@ from casts.records import Eos, Fail, Meta, Record, State
 from casts.seal import Seal, parse_seal
 from proxy.errors import ApiError
 from proxy.ledger import Ledger
-from streams.port import FENCE, Entry, Store, StreamMissing, Unreadable, UnreadableRecord
+from streams.port import (
+    FENCE,
+    BeyondTail,
+    Entry,
+    Store,
+    StoreUnavailable,
+    StreamMissing,
+    Unreadable,
+    UnreadableRecord,
+)
 from streams.reading import read_to_tail
 
 METAS_KEPT = 256
-FOLDS_KEPT = 256
+FOLDS_KEPT = 64
+"""Of casts in work; a finished one is known from its last records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +91,17 @@ class Casts:
             raise missing() from None
         if not isinstance(record, Meta):
             raise missing()
-        self._metas[cast_id] = record
+        self.remember(cast_id, record)
+        return record
+
+    def remember(self, cast_id: CastId, meta: Meta) -> None:
+        """Keep what was just read or written; a cast that was made anew takes the old one's place."""
+        known = self._metas.pop(cast_id, None)
+        if known is not None and known.epoch != meta.epoch:
+            self._folds.pop(cast_id, None)
+        self._metas[cast_id] = meta
         if len(self._metas) > METAS_KEPT:
             self._metas.popitem(last=False)
-        return record
 
     async def ending(self, cast_id: CastId) -> Ending:
         """The last records. Raises ApiError 404, StoreUnavailable."""
@@ -153,8 +170,13 @@ class Casts:
         except StreamMissing:
             self._forget(cast_id)
             raise missing() from None
+        except BeyondTail:  # made anew since the fold was kept
+            self._forget(cast_id)
+            raise StoreUnavailable("the cast was made anew while it was read") from None
+        self._folds.pop(cast_id, None)
+        if fold.ended == "eos":
+            return fold
         self._folds[cast_id] = fold
-        self._folds.move_to_end(cast_id)
         if len(self._folds) > FOLDS_KEPT:
             self._folds.popitem(last=False)
         return fold

@@ -15,6 +15,7 @@ from proxy.keys import CASTS, SETTINGS, VOICES
 from proxy.read import cast_id_of
 from proxy.security import check_same_origin
 from proxy.static import StaticFiles
+from streams.port import StoreUnavailable
 
 SITE = "StreamTTS"
 DESCRIPTION_CHARS = 160
@@ -56,12 +57,19 @@ async def get_home(request: web.Request) -> web.Response:
 async def post_home(request: web.Request) -> web.StreamResponse:
     """The form without JavaScript: to the cast's page, or back to the form with the text and what is wrong."""
     check_same_origin(request)
-    form = await request.post()
+    try:
+        form = await request.post()
+    except (ValueError, LookupError, web.RequestPayloadError):  # not UTF-8, an unknown charset, no boundary
+        raise ApiError(400, "invalid_form", "The form cannot be read.") from None
     text, voice, title = (str(form.get(name, "")) for name in ("text", "voice", "title"))
     try:
         submitted = await submit(request, text.replace("\r\n", "\n"), voice or None, title, False)
-    except ApiError as error:
-        return home(request, text=text, error=str(error), status=error.status)
+    except (ApiError, StoreUnavailable) as raised:
+        error = as_api_error(raised)
+        page = home(request, text=text, error=str(error), status=error.status)
+        if error.retry_after_s is not None:
+            page.headers["Retry-After"] = str(error.retry_after_s)
+        return page
     raise web.HTTPSeeOther(f"/c/{submitted.cast_id}")
 
 

@@ -122,7 +122,7 @@ class RecordReader:
                 changed = channel.changed
                 if self.position < channel.first:
                     await self.send_history(response, channel.first)
-                elif self.position < channel.next_seq:
+                elif channel.at(self.position) is not None:
                     await self._send_kept(response, channel)
                 elif channel.over or self._is_over(channel.seal):
                     return
@@ -135,7 +135,7 @@ class RecordReader:
             self._channels.leave(channel)
 
     async def _send_kept(self, response: web.StreamResponse, channel: Channel) -> None:
-        for kept in channel.since(self.position):
+        while (kept := channel.at(self.position)) is not None:
             if kept.frame is not None:
                 await response.write(kept.frame)
             self.position = kept.seq_num + 1

@@ -20,6 +20,7 @@ from proxy.errors import ApiError
 from proxy.ledger import Ledger, Pending
 from proxy.overview import Casts
 from streams.port import Acknowledged, Entry, Store, StoreUnavailable, StreamMissing, UnreadableRecord
+from streams.shared_log import last_readable
 
 JOB_PATIENCE_S = 1.0
 """How long the losers of a race wait for the winner's job before they append one."""
@@ -71,6 +72,7 @@ class Submitter:
                 await self._see_to_job(cast_id, meta, wish.asap, won)
         except TimeoutError:
             raise StoreUnavailable(f"a submit took more than {SUBMIT_DEADLINE_S:g} s") from None
+        self._casts.remember(cast_id, meta)
         return Submitted(cast_id, meta, won)
 
     async def hurry(self, cast_id: CastId, meta: Meta) -> None:
@@ -128,11 +130,10 @@ class Submitter:
     async def _check_not_gone(self, cast_id: CastId) -> None:
         """A deletion may have begun before the cast was claimed: then its streams will vanish."""
         try:
-            last = await self._store.last(catalog(cast_id))
-            gone = last is None or isinstance(decode_private(last.headers, last.body), Gone)
-        except (StreamMissing, InvalidRecord):
-            gone = True
-        if gone:
+            record = await last_readable(self._store, catalog(cast_id))
+        except StreamMissing:
+            record = None
+        if record is None or isinstance(record, Gone):
             raise being_deleted()
 
     async def _see_to_job(self, cast_id: CastId, meta: Meta, asap: bool, won: bool) -> None:
@@ -161,11 +162,15 @@ class Submitter:
         await self._ledger.wait_for(lambda: self._ledger.next_job >= tail)
 
     async def _needs_no_job(self, cast_id: CastId, meta: Meta, asap: bool) -> bool:
-        pending = self._ledger.pending(cast_id, meta.epoch)
-        if pending is not None:
-            return enough(pending, asap)
         seal = (await self._casts.ending(cast_id)).seal
-        return seal is not None and seal.ended
+        if seal is not None and seal.ended:
+            return True
+        pending = self._ledger.pending(cast_id, meta.epoch)
+        if pending is None:
+            return False
+        if seal is not None and seal.failed_up_to is not None and pending.last <= seal.failed_up_to:
+            return False  # its dead entry is still on its way: the failure answers for it
+        return enough(pending, asap)
 
     async def _job_arrives(self, cast_id: CastId, meta: Meta) -> bool:
         """Give the winner of a claim that is still fresh the time to append its job."""

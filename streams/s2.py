@@ -181,14 +181,12 @@ class S2Store:
             async with _patience(stream):
                 batch = await self._stream(self._reader, stream).read(start=SeqNum(start), limit=limit)
         except ReadUnwrittenError as error:
-            if error.tail.seq_num < start:
-                raise BeyondTail(stream, error.tail.seq_num) from None
             if error.tail.seq_num == 0 and stream not in SHARED:
                 raise StreamMissing(stream) from None
+            if error.tail.seq_num < start:
+                raise BeyondTail(stream, error.tail.seq_num) from None
             return []
-        except S2ServerError as error:
-            if error.code != "decryption_failed":
-                raise StoreUnavailable(_cause(error)) from error
+        except S2ServerError:  # decryption_failed: `_patience` lets no other one through
             if count == 1:
                 raise UnreadableRecord(stream, start) from None
             # Any read that covers it fails as a whole, so come closer until it is first or out of range.
@@ -203,10 +201,8 @@ class S2Store:
             if error.tail.seq_num == 0 and stream not in SHARED:
                 raise StreamMissing(stream) from None
             return None
-        except S2ServerError as error:
-            if error.code == "decryption_failed":
-                return None
-            raise StoreUnavailable(_cause(error)) from error
+        except S2ServerError:  # decryption_failed: `_patience` lets no other one through
+            return None
         return _entry(batch.records[-1]) if batch.records else None
 
     async def follow(self, stream: StreamName, start: int) -> AsyncGenerator[Entry | Unreadable, None]:
@@ -220,6 +216,8 @@ class S2Store:
                             yield _entry(record)
                 continue  # ended in order, as a proxy in between may do: ask again
             except ReadUnwrittenError as error:
+                if error.tail.seq_num == 0 and stream not in SHARED:
+                    raise StreamMissing(stream) from None
                 raise BeyondTail(stream, error.tail.seq_num) from None
             except S2ServerError as error:
                 if error.code in _MISSING:
@@ -297,6 +295,7 @@ class _patience:
         if isinstance(error, S2ServerError):
             if error.code in _MISSING:
                 raise StreamMissing(self._stream) from error
-            return
+            if isinstance(error, ReadUnwrittenError) or error.code == "decryption_failed":
+                return
         if isinstance(error, S2Error):
             raise StoreUnavailable(_cause(error)) from error

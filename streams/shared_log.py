@@ -12,6 +12,7 @@ from casts.names import StreamName
 from casts.private import PrivateRecord, decode_private, encode_private
 from streams.backoff import store_backoff
 from streams.port import Acknowledged, Entry, Store, StoreUnavailable
+from streams.reading import read_to_tail
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ async def follow_shared(store: Store, stream: StreamName, start: int) -> AsyncGe
             else:
                 log.warning("a record of %s cannot be decrypted", stream, extra={"seq_num": entry.seq_num})
                 yield Placed(entry.seq_num, 0, None)
+
+
+async def last_readable(store: Store, stream: StreamName) -> PrivateRecord | None:
+    """The last private record of a short stream, over garbage behind it. Raises StreamMissing, StoreUnavailable."""
+    last = None
+    async for entry in read_to_tail(store, stream, 0):
+        if isinstance(entry, Entry) and (record := parse(stream, entry).record) is not None:
+            last = record
+    return last
 
 
 async def append_at_least_once(store: Store, stream: StreamName, record: PrivateRecord) -> int:

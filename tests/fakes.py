@@ -14,8 +14,8 @@ from worker.engine import EngineFailed, Hello, Speech, Voice, Word
 RATE = 24_000
 
 
-class Crash(Exception):
-    """The process dies here."""
+class Crash(BaseException):
+    """The process dies here: nothing of it may be caught and carried on with."""
 
 
 class Fault(Enum):

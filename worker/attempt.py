@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from casts.codec import duration_ms, encode
+from casts.errors import StreamTTSError
 from casts.plan import Plan, Planned
 from casts.records import Audio, Eos, Fail, Start, Word
 from casts.seal import end_token, fail_token
@@ -17,7 +18,7 @@ from casts.spans import SpanText
 from streams.port import fence
 from worker.cast_log import CastLog
 from worker.engine import Speech
-from worker.mp3 import encode_sentence
+from worker.mp3 import SentenceTooLong, encode_sentence
 
 MAX_PENDING = 2
 """Spoken sentences that may wait to be written before the cast gets another turn."""
@@ -55,6 +56,10 @@ class Abandon:
 Step = Take | Spoken | Seal | Abandon
 
 
+class IncompleteCast(StreamTTSError):
+    """A cast is never sealed as done with sentences missing."""
+
+
 class Attempt:
     """Holds the text, the plan and what waits to be written.
 
@@ -65,7 +70,8 @@ class Attempt:
         failed_with: the engine failed at `next_index`; no more speech until it is decided what follows.
     """
 
-    def __init__(self, cast_log: CastLog, plan: Plan, worker: str) -> None:
+    def __init__(self, cast_log: CastLog, plan: Plan, worker: str, own_token: str | None = None) -> None:
+        """`own_token` is that of an attempt which was parked: if it is still in force, that attempt goes on."""
         assert cast_log.fold.meta is not None
         self.log = cast_log
         self.plan = plan
@@ -78,7 +84,8 @@ class Attempt:
         self.speaking = False
         self.failed_with: str | None = None
         self._stopped = False
-        self.add(Take(None))
+        if own_token is None or cast_log.token != own_token:
+            self.add(Take(None))
         if self.all_spoken:
             self.add(Seal())
 
@@ -138,10 +145,14 @@ class Attempt:
         step = self._steps[0]
         try:
             await self._carry_out(step)
-        finally:
-            self._steps.popleft()
-            if isinstance(step, Spoken):
-                self.pending -= 1
+        except SentenceTooLong:
+            self._steps.clear()  # what follows it can never count
+            self.pending = 0
+            self.failed_with = "sentence_too_long"
+            raise
+        self._steps.popleft()
+        if isinstance(step, Spoken):
+            self.pending -= 1
         return step
 
     async def _carry_out(self, step: Step) -> None:
@@ -154,6 +165,8 @@ class Attempt:
             case Spoken():
                 await self.log.write([encode(await self._audio(step))])
             case Seal():
+                if len(fold.sentences) != len(self.plan):
+                    raise IncompleteCast(f"{len(fold.sentences)} of {len(self.plan)} sentences are there")
                 eos = Eos(fold.attempt, len(fold.sentences), fold.duration_ms, fold.chain.hex())
                 await self.log.write([encode(eos), fence(end_token(secrets.token_hex(8)))])
             case Abandon(reason, message, offset):

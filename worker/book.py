@@ -9,6 +9,7 @@ from casts.keys import CastKey, cast_key
 from casts.private import Job
 from casts.voice import Voice
 from worker.attempt import Attempt
+from worker.cast_log import CastLog
 from worker.schedule import Candidate, Lead
 
 Stage = Literal["waiting", "loading", "loaded", "finishing"]
@@ -20,7 +21,12 @@ class Work:
 
     Attributes:
         offsets: the jobs that wait for it.
+        at: the submit's time, ms.
         not_before: monotonic time before which it is not loaded: a held cast, a retry, a voice nobody offers.
+        held: it was looked at and cannot be spoken here for now, so nothing is parked for it.
+        log: what was read of a held cast, so that looking again costs what is new.
+        token: of our own attempt that was parked.
+        crashes: unexpected errors at this cast, in a row.
         live, asap: of all its jobs, see `worker.schedule.Candidate`.
         attempt: text, plan and pending writes, while loaded.
     """
@@ -29,6 +35,7 @@ class Work:
     cast_id: CastId
     epoch: Epoch
     offsets: list[int]
+    at: int
     live: bool
     asap: bool
     stage: Stage = "waiting"
@@ -37,7 +44,10 @@ class Work:
     not_before: float = 0.0
     voice: Voice | None = None
     attempt: Attempt | None = None
-    unoffered_since: float | None = None
+    held: bool = False
+    log: CastLog | None = None
+    token: str | None = None
+    crashes: int = 0
 
     @property
     def offset(self) -> int:
@@ -61,7 +71,7 @@ class Book:
         key = cast_key(job.id, job.epoch)
         work = self.works.get(key)
         if work is None:
-            work = self.works[key] = Work(key, job.id, job.epoch, [offset], not job.asap, job.asap)
+            work = self.works[key] = Work(key, job.id, job.epoch, [offset], job.at, not job.asap, job.asap)
             self._stages[work.stage][key] = work
         elif offset in work.offsets:
             return work

@@ -60,22 +60,23 @@ class CastLog:
         """How the last attempt closed the cast, if it did."""
         return parse_seal(self.token)
 
-    async def catch_up(self) -> list[Entry]:
-        """Fold what is new up to the tail; returns the first entries of it, for comparison with an own append.
+    async def catch_up(self, first: list[Entry] | None = None) -> None:
+        """Fold what is new up to the tail.
+
+        Args:
+            first: is filled with the first entries, for comparison with an own append; several calls fill one list.
 
         Raises:
             StreamMissing: the cast is gone. StoreUnavailable, BeyondTail.
         """
-        first: list[Entry] = []
         async for entry in read_to_tail(self._store, self._stream, self.fold.next_seq):
             if isinstance(entry, Unreadable):
                 self.fold.skip(entry.seq_num)
                 self.fold.ignored += 1
                 continue
-            if len(first) < OWN_RECORDS:
+            if first is not None and len(first) < OWN_RECORDS:
                 first.append(entry)
             self._apply(entry)
-        return first
 
     async def write(self, records: Sequence[Encoded]) -> None:
         """Append all records exactly once, however often the store has to be asked.
@@ -97,6 +98,8 @@ class CastLog:
                 return
             if self.token != token:
                 raise Lost(self.token)
+            if isinstance(outcome, Refused) and outcome.token is not None:
+                raise Lost(outcome.token)  # a fence that cannot be read here is in force all the same
             tries += 1
             if not isinstance(outcome, Refused):
                 log.warning("append not answered: %s", outcome.cause, extra={"cast_id": self.cast_id})
@@ -105,9 +108,11 @@ class CastLog:
     async def _settle(self) -> list[Entry]:
         """Read back until the store answers: after an unknown outcome nothing else may come first."""
         tries = 0
+        found: list[Entry] = []
         while True:
             try:
-                return await self.catch_up()
+                await self.catch_up(found)
+                return found
             except StoreUnavailable as error:
                 tries += 1
                 log.warning("read-back not answered: %s", error, extra={"cast_id": self.cast_id})

@@ -58,24 +58,22 @@ class CommittedCursor:
                 JOBS_CURSOR, [encode_private(Cursor(offset))], match_seq_num=self._next_seq
             )
             match outcome:
-                case Acknowledged(next_seq=next_seq):
+                case Acknowledged(first=place, next_seq=next_seq):
                     self._next_seq, self.offset = next_seq, offset
+                    if offset - self._trimmed >= TRIM_EVERY:
+                        await self._trim(place)
                 case Refused():
                     await self._reload()
                 case _:
                     await self._reload()
                     raise StoreUnavailable("the commit was not answered")
-        if self.offset - self._trimmed >= TRIM_EVERY:
-            await self._trim()
 
-    async def _trim(self) -> None:
-        """Let finished jobs and older cursors go. Best effort: what is not trimmed now is trimmed next time."""
-        done = await self._store.append(JOBS, [trim(self.offset)])
-        cursor = await self._store.append(JOBS_CURSOR, [trim(self._next_seq - 1)], match_seq_num=self._next_seq)
-        if isinstance(cursor, Acknowledged):
-            self._next_seq = cursor.next_seq
-        if isinstance(done, Acknowledged):
-            self._trimmed = self.offset
+    async def _trim(self, own_place: int) -> None:
+        """Let finished jobs go, and cursors before our own record. Best effort: the next trim does the rest."""
+        await self._store.append(JOBS, [trim(self.offset)])
+        outcome = await self._store.append(JOBS_CURSOR, [trim(own_place)], match_seq_num=self._next_seq)
+        if isinstance(outcome, Acknowledged):
+            self._next_seq, self._trimmed = outcome.next_seq, self.offset
 
 
 async def commit_whenever_moved(cursor: CommittedCursor, value: Callable[[], int], moved: asyncio.Event) -> None:

@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from casts.errors import InvalidRecord, InvalidVoice
+from casts.errors import InvalidVoice
 from casts.ids import CastId
 from casts.names import catalog
 from casts.plan import Plan
-from casts.private import Recipe, decode_private
+from casts.private import Recipe
 from casts.voice import Voice, parse_voice
 from streams.backoff import store_backoff
-from streams.port import Store, StoreUnavailable, StreamMissing
+from streams.port import BeyondTail, Store, StoreUnavailable, StreamMissing
+from streams.shared_log import last_readable
 from worker.attempt import owner_of
 from worker.book import Work
 from worker.cast_log import CastLog, read_cast_log
@@ -72,8 +73,8 @@ class Failing:
 class NotYet:
     """Look again after so many seconds: another worker holds it, or its voice is not offered here."""
 
+    log: CastLog
     delay_s: float
-    unoffered: bool = False
 
 
 Verdict = Speakable | Complete | Unservable | AlreadyFailed | Failing | NotYet
@@ -82,14 +83,8 @@ Verdict = Speakable | Complete | Unservable | AlreadyFailed | Failing | NotYet
 async def recipe_of(store: Store, cast_id: CastId) -> Recipe | None:
     """What the cast is made from; None where it was deleted or never was. Raises StoreUnavailable."""
     try:
-        entry = await store.last(catalog(cast_id))
+        record = await last_readable(store, catalog(cast_id))
     except StreamMissing:
-        return None
-    if entry is None or entry.command is not None:
-        return None
-    try:
-        record = decode_private(entry.headers, entry.body)
-    except InvalidRecord:
         return None
     return record if isinstance(record, Recipe) else None
 
@@ -103,6 +98,7 @@ class Loader:
     worker: str
     speaks: Callable[[Voice], bool]
     voice_grace_s: float
+    lease_s: float
 
     async def load(self, work: Work) -> Verdict:
         """Ask the store until it answers, then judge."""
@@ -115,7 +111,8 @@ class Loader:
                 await asyncio.sleep(store_backoff(tries, random.random()))  # noqa: S311  # jitter
 
     async def _judge(self, work: Work) -> Verdict:
-        recipe, log = await asyncio.gather(recipe_of(self.store, work.cast_id), self._log_of(work.cast_id))
+        recipe = await recipe_of(self.store, work.cast_id)
+        log = await self._log_of(work) if recipe is not None else None
         if recipe is None or log is None:
             return Unservable("expired", "The cast was deleted or has expired.", work.offset)
         meta = log.fold.meta
@@ -128,13 +125,16 @@ class Loader:
             return AlreadyFailed(log.fold.reason or "failed", log.fold.message or "", work.offset)
         owner = owner_of(log.token) if seal is None else ""
         if owner and owner != self.worker and self.presence.is_alive(owner):
-            return NotYet(1.0)
+            return NotYet(log, self.lease_s / 3)
         return await self._voiced(work, log, meta.text, meta.lang, recipe.voice)
 
-    async def _log_of(self, cast_id: CastId) -> CastLog | None:
+    async def _log_of(self, work: Work) -> CastLog | None:
         try:
-            return await read_cast_log(self.store, cast_id)
-        except StreamMissing:
+            if work.log is None:
+                return await read_cast_log(self.store, work.cast_id)
+            await work.log.catch_up()
+            return work.log
+        except (StreamMissing, BeyondTail):
             return None
 
     async def _voiced(self, work: Work, log: CastLog, text: str, lang: str, voice_string: str) -> Verdict:
@@ -143,11 +143,9 @@ class Loader:
         except InvalidVoice as error:
             return Failing(log, GiveUp("voice_unavailable", str(error)), work.offset)
         if not self.speaks(voice):
-            now = time.monotonic()
-            if self.presence.anybody_offers(voice) or work.unoffered_since is None:
-                work.unoffered_since = now
-            if now - work.unoffered_since < self.voice_grace_s:
-                return NotYet(min(30.0, self.voice_grace_s / 10), unoffered=True)
+            waited_s = time.time() - work.at / 1000
+            if self.presence.anybody_offers(voice) or waited_s < self.voice_grace_s:
+                return NotYet(log, min(30.0, self.voice_grace_s / 10))
             return Failing(log, GiveUp("voice_unavailable", MESSAGES["voice_unavailable"]), work.offset)
         if log.seal is None and (give_up := before_resuming(log.fold.failures, log.fold.interruptions)):
             return Failing(log, give_up, work.offset)

@@ -15,7 +15,7 @@ from casts.offers import COUNTS_FOR_MS, anybody_offers
 from casts.private import Announcement, Lease
 from casts.voice import Voice
 from streams.port import Store, trim
-from streams.shared_log import Placed, append_at_least_once, follow_shared
+from streams.shared_log import Placed, append_at_least_once, follow_shared, tail_of
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +23,20 @@ ANNOUNCE_EVERY_S = 3600.0
 
 
 class Presence:
-    """What this worker knows of all workers, itself included."""
+    """What this worker knows of all workers, itself included.
+
+    Its clock goes on with each record that is seen, by at most half a lease at a time: after a gap in the stream
+    the others are given the time to show themselves.
+    """
 
     def __init__(self, store: Store, name: str, lease_s: float) -> None:
         self._store = store
         self._name = name
         self._lease_s = lease_s
         self._seen: dict[str, float] = {}
-        self._observed_at = time.monotonic()
+        self._clock = 0.0
+        self._looked_at = time.monotonic()
+        self._caught_up = asyncio.Event()
         self._announcements: dict[str, tuple[Placed, Announcement]] = {}
 
     def is_alive(self, worker: str) -> bool:
@@ -38,28 +44,39 @@ class Presence:
 
         One that was never seen counts as alive for a lease after this process began to look.
         """
-        seen_at = self._seen.setdefault(worker, self._observed_at)
-        return self._observed_at - seen_at <= self._lease_s
+        seen_at = self._seen.setdefault(worker, self._clock)
+        return self._clock - seen_at <= self._lease_s
 
     def anybody_offers(self, voice: Voice) -> bool:
-        return anybody_offers((announcement for _, announcement in self._announcements.values()), voice)
+        return anybody_offers((announcement for _, announcement in self._current()), voice)
 
     def observe(self, placed: Placed, now: float) -> None:
-        """Take one record of the `workers` stream."""
-        self._observed_at = now
+        """Take one record of the `workers` stream. `now` is monotonic, in seconds."""
+        self._clock += min(max(0.0, now - self._looked_at), self._lease_s / 2)
+        self._looked_at = now
         match placed.record:
             case Announcement(worker=worker) as announcement:
-                self._seen[worker] = now
+                self._seen[worker] = self._clock
                 self._announcements[worker] = (placed, announcement)
             case Lease(worker=worker):
-                self._seen[worker] = now
+                self._seen[worker] = self._clock
             case _:
                 pass
 
     async def follow(self) -> None:
+        tail = await tail_of(self._store, WORKERS)
+        if tail == 0:
+            self._caught_up.set()
         async with aclosing(follow_shared(self._store, WORKERS, 0)) as places:
             async for placed in places:
                 self.observe(placed, time.monotonic())
+                if placed.seq_num + 1 >= tail:
+                    self._caught_up.set()
+
+    def _current(self) -> list[tuple[Placed, Announcement]]:
+        """The announcements that count."""
+        oldest = time.time() * 1000 - COUNTS_FOR_MS
+        return [pair for pair in self._announcements.values() if pair[0].timestamp >= oldest]
 
     async def announce_for_ever(self, announcement: Announcement, active: Callable[[], int]) -> None:
         """Announce now and every hour; in between give a sign of life three times a lease."""
@@ -74,10 +91,6 @@ class Presence:
 
     async def _trim(self, own_place: int) -> None:
         """Let everything go that is older than each announcement which still counts."""
-        now_ms = time.time() * 1000
-        current = [
-            placed.seq_num
-            for placed, announcement in self._announcements.values()
-            if announcement.worker != self._name and now_ms - placed.timestamp < COUNTS_FOR_MS
-        ]
-        await self._store.append(WORKERS, [trim(min([own_place, *current]))])
+        await self._caught_up.wait()  # before that, others' announcements are not known here
+        others = [placed.seq_num for placed, announcement in self._current() if announcement.worker != self._name]
+        await self._store.append(WORKERS, [trim(min([own_place, *others]))])

@@ -38,6 +38,7 @@ MESSAGES = {
     "engine_unavailable": "The voice engine does not start.",
     "sentence_too_long": "A sentence of this text is too long to be spoken.",
     "interrupted": "The work at this text was interrupted too often.",
+    "internal_error": "This text broke something here. It has been logged.",
     "voice_unavailable": "Nobody offers this voice at the moment.",
 }
 

@@ -12,16 +12,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from casts.errors import StreamTTSError
 from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE
 from casts.offers import offers
 from casts.private import Announcement, DeadJob, Job, OfferedVoice, Receipt
 from casts.settings import Settings
-from streams.port import Store, StreamMissing
+from streams.port import BeyondTail, Store, StreamMissing
 from streams.shared_log import follow_shared
 from streams.starting import ensure_store
 from worker.attempt import Abandon, Attempt, Seal, Take, write_failure
 from worker.book import Book, Work
-from worker.cast_log import CastLog, Lost
+from worker.cast_log import CastLog, Lost, read_cast_log
 from worker.commit import CommittedCursor, commit_whenever_moved
 from worker.engine import EngineFailed, Hello, Speech
 from worker.loading import (
@@ -32,6 +33,7 @@ from worker.loading import (
     NotYet,
     Speakable,
     Unservable,
+    Verdict,
 )
 from worker.mp3 import SentenceTooLong
 from worker.outcomes import Outcomes
@@ -42,6 +44,15 @@ from worker.text.spoken import spoken_text
 from worker.watermark import Watermark
 
 log = logging.getLogger(__name__)
+
+LOST_PAUSE_S = 1.0
+"""Before a cast that was lost, or that our code stumbled over, is looked at again."""
+
+REFILL_BELOW = 0.9
+"""Share of the intake window to which a full one empties before jobs are read again."""
+
+MAX_CRASHES = 3
+"""Unexpected errors at one cast, in a row, after which it is given up: they are our bugs, and other casts go on."""
 
 MAX_LOADING = 8
 """Casts that are read at once; more would only make the first of them later."""
@@ -98,7 +109,7 @@ class Worker:
         announcement = announcement_of(self._name, hello, notice)
         loader = Loader(
             self._store, self._presence, self._name, lambda voice: offers(announcement, voice),
-            self._settings.voice_grace_s,
+            self._settings.voice_grace_s, self._settings.lease_s,
         )  # fmt: skip
         log.info("worker %s speaks with %s", self._name, hello.label, extra={"offset": self._watermark.value})
         async with asyncio.TaskGroup() as group:
@@ -147,8 +158,8 @@ class Worker:
                         self._finish_offset(placed.seq_num)
                     if self._book.unfinished_jobs >= self._settings.intake_window:
                         break
-            self._room.clear()
-            if self._book.unfinished_jobs >= self._settings.intake_window:
+            while self._book.unfinished_jobs > REFILL_BELOW * self._settings.intake_window:
+                self._room.clear()
                 await self._room.wait()
 
     async def _others_outcomes(self) -> None:
@@ -181,51 +192,77 @@ class Worker:
             await self._changed_or(min(later, default=now + 60.0))
 
     def _next_admission(self, now: float) -> Admit | None:
-        due = (work.candidate() for work in self._book.in_stage("waiting") if work.not_before <= now)
+        due = [work for work in self._book.in_stage("waiting") if work.not_before <= now]
+        for work in due:
+            if work.held:  # looked at again outside the count: only what can be spoken takes a place
+                return Admit(work.key, None)
         parkable = (
             work.candidate() for work in self._book.in_stage("loaded") if work.attempt is None or work.attempt.idle
         )
         room = self._settings.max_active_casts - self._book.count("loading", "loaded", "finishing")
-        return next_admission(due, parkable, room, now)
+        return next_admission((work.candidate() for work in due), parkable, room, now)
 
     def _park(self, work: Work, delay_s: float) -> None:
-        """Let go of text and plan; the token stays ours until the cast is taken again."""
+        """Let go of text and plan; the token stays ours, and the attempt goes on when the cast is loaded again."""
         work.not_before = time.monotonic() + delay_s
         self._book.move(work, "waiting")
         if work.attempt is not None:
+            work.token = work.attempt.log.token
             work.attempt.stop()
             work.attempt = None
         self._changed.set()
 
     async def _serve(self, work: Work, loader: Loader) -> None:
-        """Load one cast and write for it until it is finished, lost or parked."""
-        verdict = await loader.load(work)
+        """Load one cast and write for it until it is finished, lost or parked. No error of it reaches the others."""
         try:
-            match verdict:
-                case Speakable(cast_log, plan, voice):
-                    work.voice, work.attempt = voice, Attempt(cast_log, plan, self._name)
-                    work.unoffered_since = None
-                    self._book.move(work, "loaded")
-                    if cast_log.fold.sentences and work.lead is None:
-                        work.lead = Lead(0.0, time.monotonic())
-                    self._changed.set()
-                    await self._write(work, work.attempt)
-                case Complete(cast_log):
-                    await self._complete(work, cast_log)
-                case AlreadyFailed(reason, message, offset) | Unservable(reason, message, offset):
-                    await self._bury(work, reason, message, offset)
-                case Failing(cast_log, GiveUp(reason, message), offset):
-                    await write_failure(cast_log, reason, message, offset)
-                    await self._bury(work, reason, message, offset)
-                case NotYet(delay_s):
-                    self._park(work, delay_s)
-                case _:
-                    assert_never(verdict)
+            await self._carry_out(work, await loader.load(work))
         except Lost:
             log.info("another writer has the cast", extra={"cast_id": work.cast_id})
-            self._park(work, 0.0)
-        except StreamMissing:
+            self._park(work, LOST_PAUSE_S)
+        except (StreamMissing, BeyondTail):
             await self._bury(work, "expired", "The cast was deleted or has expired.", work.offset)
+        except Exception:
+            log.exception("unexpected error at a cast", extra={"cast_id": work.cast_id, "reason": "internal_error"})
+            work.crashes += 1
+            if work.crashes < MAX_CRASHES:
+                self._park(work, work.crashes * LOST_PAUSE_S)
+            else:
+                await self._give_up_broken(work)
+
+    async def _give_up_broken(self, work: Work) -> None:
+        """Fail a cast that our own code stumbles over, for listeners too if that can still be written."""
+        message = MESSAGES["internal_error"]
+        try:
+            await write_failure(await read_cast_log(self._store, work.cast_id), "internal_error", message, work.offset)
+        except (StreamTTSError, ValueError) as error:
+            log.warning("the failure could not be written: %s", error, extra={"cast_id": work.cast_id})
+        await self._bury(work, "internal_error", message, work.offset)
+
+    async def _carry_out(self, work: Work, verdict: Verdict) -> None:
+        """What the loader said of a cast. Raises Lost, StreamMissing, BeyondTail."""
+        was_held, work.held, work.log = work.held, False, None
+        match verdict:
+            case Speakable() if was_held:  # from now on it waits for a place like any other
+                self._park(work, 0.0)
+            case Speakable(cast_log, plan, voice):
+                work.voice, work.attempt = voice, Attempt(cast_log, plan, self._name, work.token)
+                self._book.move(work, "loaded")
+                if cast_log.fold.sentences and work.lead is None:
+                    work.lead = Lead(0.0, time.monotonic())
+                self._changed.set()
+                await self._write(work, work.attempt)
+            case Complete(cast_log):
+                await self._complete(work, cast_log)
+            case AlreadyFailed(reason, message, offset) | Unservable(reason, message, offset):
+                await self._bury(work, reason, message, offset)
+            case Failing(cast_log, GiveUp(reason, message), offset):
+                await write_failure(cast_log, reason, message, offset)
+                await self._bury(work, reason, message, offset)
+            case NotYet(cast_log, delay_s):
+                work.held, work.log = True, cast_log
+                self._park(work, delay_s)
+            case _:
+                assert_never(verdict)
 
     # Speaking
 
@@ -240,7 +277,11 @@ class Worker:
                 case Turn(key):
                     work = self._book.works[key]
                     assert work.attempt is not None
-                    await self._speak_next(work, work.attempt)
+                    try:
+                        await self._speak_next(work, work.attempt)
+                    except Exception:
+                        log.exception("unexpected error at a sentence", extra={"cast_id": work.cast_id})
+                        work.attempt.fail("internal_error")
                 case Rest(until):
                     await self._changed_or(now + 60.0 if until is None else until)
 
@@ -263,6 +304,9 @@ class Worker:
         attempt.speaking = False
         attempt.put(speech)
         self._sentences += 1
+        if work.attempt is not attempt:
+            return  # lost or parked meanwhile: nobody will hear this one
+        work.crashes = 0
         spoken_s = speech.samples / speech.rate + pause_ms / 1000
         work.lead = (work.lead or Lead(0.0, time.monotonic())).with_audio(spoken_s, time.monotonic())
 
@@ -301,10 +345,10 @@ class Worker:
         """After an engine failure, all that was spoken before it being written."""
         decision = after_engine_failure(reason, attempt.log.fold.failures, random.random())  # noqa: S311  # jitter
         if isinstance(decision, GiveUp):
-            attempt.add(Abandon(decision.reason, decision.message, work.offset))
-        else:
-            await asyncio.sleep(decision.delay_s)
-            attempt.add(Take(reason))
+            attempt.add(Abandon(decision.reason, decision.message, work.offset))  # and no more speech for it
+            return
+        await asyncio.sleep(decision.delay_s)
+        attempt.add(Take(reason))
         attempt.failed_with = None
 
     # Finishing

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from casts.codec import encode
+from casts.codec import Encoded, encode
 from casts.frames import Frame, FrameDecoder
 from casts.ids import CastId, Epoch
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, output
@@ -295,3 +295,49 @@ async def test_download_of_a_cast_that_fails_is_cut_and_never_passes_for_the_who
         with pytest.raises(ClientPayloadError):
             async with asyncio.timeout(5):
                 await response.read()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        pytest.param(b"text=\xff\xfe", "application/x-www-form-urlencoded; charset=utf-8", id="not UTF-8"),
+        pytest.param(b"text=x", "application/x-www-form-urlencoded; charset=klingon", id="unknown charset"),
+        pytest.param(b"text=x", "multipart/form-data", id="no boundary"),
+    ],
+)
+async def test_form_that_cannot_be_read_is_a_400(store: MemoryStore, body: bytes, kind: str) -> None:
+    async with serving(store) as client:
+        response = await client.post("/", data=body, headers={"Content-Type": kind})
+        assert response.status == 400
+
+
+async def test_body_that_does_not_decompress_is_a_400(store: MemoryStore) -> None:
+    async with serving(store) as client:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        response = await client.post(
+            "/api/casts", data=b"no gzip", headers=headers, skip_auto_headers=["Content-Encoding"]
+        )
+        assert response.status == 400
+
+
+async def test_form_without_a_worker_keeps_the_text_and_says_when_to_come_back(store: MemoryStore) -> None:
+    async with serving(store, announced=False) as client:
+        response = await client.post("/", data={"text": "My long text."})
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert "My long text." in await response.text()
+
+
+async def test_record_of_an_unknown_kind_that_makes_no_frame_is_skipped_by_every_reader(store: MemoryStore) -> None:
+    await started_cast(store)
+    strange = Encoded(((b"e", b"chapter"), (b"w", b"no json")), b"")
+    huge = Encoded(((b"e", b"chapter"), (b"x", b"y" * 70_000)), b"")
+    await store.append(STREAM, [strange, huge])
+    async with serving(store) as client:
+        response = await client.get(f"/api/casts/{CAST_ID}/records?wait=30")
+        decoder = FrameDecoder()
+        frames: list[Frame] = []
+        while len(frames) < 3:
+            frames += decoder.feed(await response.content.readany())
+        await store.append(STREAM, [strange, huge, encode(audio(1))])
+        assert [f.header["e"] for f in decoder.feed(await response.content.readany())] == ["audio"]
+        response.close()

@@ -43,7 +43,7 @@ async def listen(channels: Channels, store: MemoryStore, start: int, count: int,
                 channel = channels.join(CAST_ID, position)
             continue
         changed = channel.changed
-        for kept in channel.since(position) if position < channel.next_seq else []:
+        while (kept := channel.at(position)) is not None:
             if kept.frame is not None:
                 (frame,) = FrameDecoder().feed(kept.frame)
                 heard.append(int(frame.body.split(b":")[0]))

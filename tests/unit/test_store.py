@@ -120,6 +120,20 @@ async def test_stream_left_empty_by_a_refused_claim_counts_as_missing(store: Sto
         await store.read(CAST, 0)
 
 
+async def test_append_to_a_deleted_stream_leaves_it_missing_for_every_reader(store: Store) -> None:
+    """As a writer meets it whose cast was deleted under it."""
+    await append(store, "a", "b", "c")
+    await store.delete(CAST)
+    async with asyncio.timeout(10):
+        while (await store.append(CAST, [note("x")], match_seq_num=3)) != Refused(next_seq=0):
+            await asyncio.sleep(0.05)
+    with pytest.raises(StreamMissing):
+        await store.read(CAST, 3)
+    async with aclosing(store.follow(CAST, 3)) as followed:
+        with pytest.raises(StreamMissing):
+            await anext(followed)
+
+
 async def test_shared_stream_is_there_and_empty_after_ensure(store: Store) -> None:
     await store.ensure()
     assert await store.tail(JOBS) == 0

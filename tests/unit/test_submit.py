@@ -8,8 +8,8 @@ import pytest
 
 from casts.codec import encode
 from casts.ids import Epoch, content_id
-from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
-from casts.private import Gone, Job, Receipt, Recipe, decode_private, encode_private
+from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
+from casts.private import Cursor, Gone, Job, Receipt, Recipe, decode_private, encode_private
 from casts.records import Meta
 from proxy.errors import ApiError
 from proxy.ledger import Ledger, follow_into
@@ -134,6 +134,22 @@ async def test_submit_of_a_done_cast_is_free_and_of_a_failed_one_a_new_job(
     assert len(await jobs(store)) == jobs_after
 
 
+async def test_submit_between_a_failure_and_its_dead_entry_is_a_new_try(store: MemoryStore) -> None:
+    async with submitter_on(store) as submitter:
+        await submitter.submit(WISH)
+        await store.append(output(CAST_ID), [fence("w-1")])
+        await store.append(output(CAST_ID), [fence("fail-0")])
+        await submitter.submit(WISH)
+    assert len(await jobs(store)) == 2
+
+
+async def test_garbage_behind_the_recipe_does_not_make_the_cast_gone(store: MemoryStore) -> None:
+    async with submitter_on(store) as submitter:
+        await submitter.submit(WISH)
+        store.append_with_another_key(catalog(CAST_ID))
+        await submitter.submit(WISH)
+
+
 async def test_other_text_under_the_same_id_is_an_error_and_never_somebody_elses_audio(store: MemoryStore) -> None:
     recipe = Recipe("Another text.", WISH.voice, "t", "en-US", "2026-01-01T00:00:00Z", "")
     await store.append(catalog(CAST_ID), [encode_private(recipe)])
@@ -204,3 +220,19 @@ async def test_meta_in_the_cast_is_what_the_loser_gets(store: MemoryStore) -> No
     assert second.meta == first.meta
     assert isinstance(second.meta, Meta)
     assert encode(second.meta).body == (await store.read(output(CAST_ID), 0))[0].body
+
+
+async def test_cursor_answers_for_jobs_whose_receipts_were_trimmed(store: MemoryStore) -> None:
+    epoch = Epoch("0a1b2c3d")
+    ledger = Ledger()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(follow_into(ledger, store, stream)) for stream in (JOBS, JOBS_CURSOR)]
+        for number in range(3):
+            await store.append(JOBS, [encode_private(Job(content_id(str(number), "v"), epoch, 0, False))])
+        await ledger.wait_for(lambda: ledger.unfinished == 3)
+        await store.append(JOBS_CURSOR, [encode_private(Cursor(2))])
+        await ledger.wait_for(lambda: ledger.unfinished == 1)
+        assert ledger.place(content_id("2", "v"), epoch) == 0
+        assert ledger.newest_epoch(content_id("0", "v")) is None
+        for task in tasks:
+            task.cancel()

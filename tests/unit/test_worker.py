@@ -1,6 +1,7 @@
 """The worker on the in-memory store: crashes at every append, unknown outcomes, failures, several workers."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -9,12 +10,30 @@ from casts.codec import decode, encode
 from casts.fold import CastFold
 from casts.ids import CastId, Epoch, content_id
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
-from casts.private import Cursor, DeadJob, Job, Receipt, Recipe, decode_private, encode_private
+from casts.private import (
+    Announcement,
+    Cursor,
+    DeadJob,
+    Job,
+    Lease,
+    OfferedVoice,
+    Receipt,
+    Recipe,
+    decode_private,
+    encode_private,
+)
 from casts.records import Audio, Meta, Record, Start
 from casts.settings import Settings
+from casts.voice import parse_voice
+from streams.committed import read_committed
 from streams.memory import MemoryStore
-from streams.port import Acknowledged, Store, fence
+from streams.port import Acknowledged, Store, StoreUnavailable, fence
+from streams.shared_log import Placed
 from tests.fakes import Crash, FakeEngine, Fault, FaultyStore
+from worker.commit import CommittedCursor
+from worker.mp3 import SentenceTooLong, encode_sentence
+from worker.presence import Presence
+from worker.text.plan import plan_text
 from worker.worker import Worker
 
 VOICE = "espeak/en-us"
@@ -181,7 +200,7 @@ async def test_restarted_worker_resumes_after_the_last_sentence_and_keeps_the_pl
         return None
 
     faulty.fault_of = crash_at_the_second_sentence
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(BaseExceptionGroup):
         await until_quiet(faulty, new_worker(faulty))
     await until_quiet(store, new_worker(store))
     _, records, _ = await log_of(store, cast_id)
@@ -343,3 +362,148 @@ async def test_more_casts_than_may_be_loaded_are_all_spoken(store: MemoryStore) 
     await until_quiet(store, new_worker(store, max_active_casts=2, intake_window=3))
     for cast_id in ids:
         await assert_spoken(store, cast_id)
+
+
+async def test_sentence_too_long_fails_the_cast_and_is_never_sealed_over(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last sentence is spoken while the one before it turns out too long: no `eos` may follow."""
+    cast_id = await submit(store, TEXTS[0])
+    real = encode_sentence
+
+    def too_long(pcm: bytes, pause_ms: int) -> object:
+        if too_long_at.pop(0):
+            raise SentenceTooLong("131 s")
+        return real(pcm, pause_ms)
+
+    fold, _, _ = await log_of(store, cast_id)
+    too_long_at = [False, True, False, False, False]
+    monkeypatch.setattr("worker.attempt.encode_sentence", too_long)
+    await until_quiet(store, new_worker(store))
+    fold, _, tokens = await log_of(store, cast_id)
+    assert (fold.ended, fold.reason, len(fold.sentences)) == ("fail", "sentence_too_long", 1)
+    assert tokens[-1] == "fail-0"
+
+
+async def test_parking_uses_up_no_attempt(store: MemoryStore) -> None:
+    """A rested cast makes room for forty short ones, one after the other, and goes on in its first attempt."""
+    book = await submit(store, " ".join(f"This is sentence number {n} of the book." for n in range(40)))
+    engine = FakeEngine()
+    worker = new_worker(store, engine, max_active_casts=1, comfort_s=1.0)
+    running = asyncio.create_task(worker.run(None))
+    shorts = []
+    try:
+        async with asyncio.timeout(QUIET_DEADLINE_S):
+            for number in range(40):
+                shorts.append(await submit(store, f"Short text {number}."))
+                while (await log_of(store, shorts[-1]))[0].ended != "eos":
+                    await asyncio.sleep(0.002)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    fold, records, _ = await log_of(store, book)
+    assert fold.ended is None
+    assert sum(isinstance(record, Start) for record in records) == 1
+    assert fold.sentences
+
+
+async def test_cast_deleted_while_it_is_spoken_costs_nobody_else_anything(store: MemoryStore) -> None:
+    doomed, other = await submit(store, TEXTS[0]), await submit(store, TEXTS[1])
+
+    def delete(text: str, tries: int) -> str | None:
+        if "second" in text:
+            store._streams.pop(output(doomed), None)
+        return None
+
+    await until_quiet(store, new_worker(store, FakeEngine(delete)))
+    await assert_spoken(store, other)
+    (dead,) = await privates(store, JOBS_DEAD)
+    assert isinstance(dead, DeadJob)
+    assert (dead.id, dead.reason) == (doomed, "expired")
+
+
+async def test_unexpected_error_at_one_cast_fails_that_one_alone(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.worker.LOST_PAUSE_S", 0.001)
+    real = plan_text
+
+    def broken(text: str, lang: str) -> object:
+        if "third text" in text:
+            raise RuntimeError("a bug in planning")
+        return real(text, lang)
+
+    monkeypatch.setattr("worker.loading.plan_text", broken)
+    ids = [await submit(store, text) for text in TEXTS]
+    await until_quiet(store, new_worker(store))
+    await assert_spoken(store, ids[0])
+    await assert_spoken(store, ids[1])
+    fold, _, _ = await log_of(store, ids[2])
+    assert (fold.ended, fold.reason) == ("fail", "internal_error")
+
+
+async def test_given_up_cast_is_not_asked_of_the_engine_again(store: MemoryStore) -> None:
+    await submit(store, "Only one sentence is here.")
+    asked = []
+
+    def refuse(text: str, tries: int) -> str | None:
+        asked.append(text)
+        return "engine_hung"
+
+    await until_quiet(store, new_worker(store, FakeEngine(refuse)))
+    assert len(asked) == 3
+
+
+async def test_held_cast_costs_no_parking(store: MemoryStore) -> None:
+    """All places are taken and another worker's cast waits: what is loaded stays loaded."""
+    mine = await submit(store, " ".join(f"This is sentence number {n} of mine." for n in range(30)))
+    held = await submit(store, TEXTS[1])
+    await taken_by(store, held, "other")
+    worker = new_worker(store, max_active_casts=1, comfort_s=1.0, lease_s=1.0)
+    with pytest.raises(TimeoutError):
+        await until_quiet(store, worker, deadline_s=0.8)
+    _, records, _ = await log_of(store, mine)
+    assert sum(isinstance(record, Start) for record in records) == 1
+
+
+async def test_cursor_survives_trims_of_two_workers_and_lost_answers(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.commit.TRIM_EVERY", 2)
+    faults = {3: Fault.UNANSWERED, 8: Fault.LOST, 11: Fault.UNANSWERED}
+    first = CommittedCursor(FaultyStore(store, lambda k, stream: faults.get(k)))
+    second = CommittedCursor(store)
+    for _ in range(20):
+        await store.append(JOBS, [encode(Meta(Epoch("0" * 8), "", "", "", "", ""))])
+    await first.load()
+    await second.load()
+    for offset in range(1, 20):
+        for cursor in (first, second):
+            with contextlib.suppress(StoreUnavailable):
+                await cursor.commit(offset)
+            assert (await read_committed(store)).offset >= offset - 1
+    assert (await read_committed(store)).offset == 19
+
+
+@pytest.mark.parametrize("gap", [5.0, 40.0, 4000.0])
+def test_outage_of_the_store_ends_nobodys_lease(store: MemoryStore, gap: float) -> None:
+    presence = Presence(store, "w1", 30.0)
+    now = time.monotonic()
+    for worker in ("w1", "other"):
+        presence.observe(Placed(0, 0, Lease(worker, 1)), now)
+    presence.observe(Placed(1, 0, Lease("w1", 1)), now + gap)  # ours comes back first
+    assert presence.is_alive("other")
+    for beat in range(1, 5):
+        presence.observe(Placed(1 + beat, 0, Lease("w1", 1)), now + gap + 10 * beat)
+    assert not presence.is_alive("other")
+
+
+def test_announcement_of_yesterday_keeps_no_job_waiting(store: MemoryStore) -> None:
+    presence = Presence(store, "w1", 30.0)
+    voice = OfferedVoice(VOICE, "English", "en-US", "English", None, True)
+    offered = Announcement("other", "espeak", "1", "x", None, VOICE, (voice,), ())
+    day_ms = 24 * 3600 * 1000
+    presence.observe(Placed(0, int(time.time() * 1000) - day_ms - 1000, offered), 0.0)
+    assert not presence.anybody_offers(parse_voice(VOICE))
+    presence.observe(Placed(1, int(time.time() * 1000) - day_ms + 60_000, offered), 0.0)
+    assert presence.anybody_offers(parse_voice(VOICE))
