@@ -34,7 +34,7 @@ function measure() {
   const { length } = text.value.trim();
   const minutes = Math.round(length / CHARACTERS_PER_MINUTE);
   const speech = minutes < 1 ? 'under a minute' : minutes < 90 ? `about ${minutes} min` : `about ${Math.round(minutes / 60)} h`;
-  count.textContent = length ? `${length.toLocaleString('en')} characters, ${speech} of speech` : '';
+  count.textContent = length ? `${length.toLocaleString('en')} characters · ${speech}` : '';
 }
 
 /** @param {string} words */
