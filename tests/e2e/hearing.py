@@ -36,7 +36,7 @@ def open_tapped(browser: Browser, stack: Stack, cast_id: str) -> Page:
 
 def heard_by(page: Page) -> Sound:
     """Everything since the tap was opened, one sample after the other of the context's clock."""
-    assert page.evaluate("tap.jumps") == 0, "the tap lost blocks: nothing can be said"
+    assert page.evaluate("tap.lost") == 0, "blocks did not reach the tap: nothing can be said"
     blocks = page.evaluate("tap.samples / 128")
     parts = [page.evaluate(f"tap.slice({at}, {RENDER_BLOCKS})") for at in range(0, blocks, RENDER_BLOCKS)]
     sound = np.concatenate([_floats(part) for part in parts])

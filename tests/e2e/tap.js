@@ -9,9 +9,9 @@
     }
   });`;
   const blocks = [];
+  let start = 0; // context frame of the first block
   const tap = {
-    first: null, // context frame of the first block
-    jumps: 0, // blocks that did not follow the one before
+    lost: 0, // frames that were rendered and did not come here, since the first sound
     sounding: false,
     get samples() { return blocks.length * 128; },
     /** Base64 of 32-bit floats. */
@@ -59,8 +59,11 @@
       await this.audioWorklet.addModule(url);
       this.#node = new AudioWorkletNode(this, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
       this.#node.port.onmessage = ({ data: [frame, block] }) => {
-        tap.first ??= frame;
-        if (frame !== tap.first + tap.samples) tap.jumps += 1;
+        // Where the main thread holds the graph's lock, Chromium renders on and `currentFrame` keeps its old value for a
+        // block. So a frame behind its turn is nothing, and one ahead of it tells of a block that is missing.
+        const ahead = frame - tap.samples;
+        if (tap.sounding) tap.lost = Math.max(tap.lost, ahead - start);
+        else start = Math.max(start, ahead);
         blocks.push(block);
         tap.sounding ||= block.some((sample) => Math.abs(sample) > LOUD);
       };

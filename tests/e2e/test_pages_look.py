@@ -84,6 +84,9 @@ def test_the_cast_page_fits_and_has_the_play_button_in_sight(stack: Stack, page:
     page.click("#play")
     until(page, "streamtts.state === 'paused'")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    at = page.evaluate("streamtts.position_s")
+    page.click("#play")
+    until(page, f"streamtts.position_s > {at} + 0.2")
 
 
 @SIZES
