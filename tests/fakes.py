@@ -34,6 +34,8 @@ class FaultyStore:
     inner: MemoryStore
     fault_of: Callable[[int, StreamName], Fault | None]
     appends: int = 0
+    turns: Callable[[], int] = lambda: 0
+    """How many turns of the loop others get before an append is carried out, and again before it is answered."""
 
     async def ensure(self) -> None:
         await self.inner.ensure()
@@ -47,15 +49,21 @@ class FaultyStore:
         token: str | None = None,
     ) -> Outcome:
         place, self.appends = self.appends, self.appends + 1
+        await self._wait()
         fault = self.fault_of(place, stream)
         if fault is Fault.CRASH_BEFORE:
             raise Crash
         if fault is Fault.LOST:
             return Unknown("lost")
         outcome = await self.inner.append(stream, records, match_seq_num=match_seq_num, token=token)
+        await self._wait()
         if fault is Fault.CRASH_AFTER:
             raise Crash
         return Unknown("unanswered") if fault is Fault.UNANSWERED else outcome
+
+    async def _wait(self) -> None:
+        for _ in range(self.turns()):
+            await asyncio.sleep(0)
 
     async def tail(self, stream: StreamName) -> int:
         return await self.inner.tail(stream)
