@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `budget` is in the unit of `value`; None where there is none."""
+    """One figure. `budget` is in the unit of `value`, an upper bound or a lower one; None where there is none."""
 
     name: str
     value: float
     unit: str
     spread: str
     budget: float | None = None
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
         if self.budget is None:
             return ""
+        if self.at_least:
+            return "ok" if self.value >= self.budget else "UNDER"
         return "ok" if self.value <= self.budget else "OVER"
 
 
@@ -39,6 +42,8 @@ def render(rows: Sequence[Row]) -> str:
     """A Markdown table, ready for docs/benchmarks.md."""
     lines = ["", "| figure | value | budget | | spread |", "|---|---|---|---|---|"]
     for row in rows:
-        budget = "" if row.budget is None else f"{row.budget:g} {row.unit}"
-        lines.append(f"| {row.name} | {row.value:.1f} {row.unit} | {budget} | {row.verdict} | {row.spread} |")
+        bound = "≥" if row.at_least else "≤"
+        budget = "" if row.budget is None else f"{bound} {row.budget:g} {row.unit}".rstrip()
+        value = f"{row.value:.2f}" if not row.unit else f"{row.value:.1f} {row.unit}"
+        lines.append(f"| {row.name} | {value} | {budget} | {row.verdict} | {row.spread} |")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ Pure: takes an environment mapping and gives one frozen object. An unknown name 
 mistake is never a silent default. `docs/operations.md` is checked against this table.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from casts.errors import SettingsError
 
 PREFIX = "STREAMTTS_"
+_BASIN = re.compile(r"[a-z0-9][a-z0-9-]{6,46}[a-z0-9]")
 DAY_S = 24 * 3600
 
 
@@ -88,6 +90,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(**values)
     if settings.engine not in ENGINES:
         raise SettingsError(f"{PREFIX}ENGINE={settings.engine!r} is none of {', '.join(ENGINES)}")
+    if not _BASIN.fullmatch(settings.basin):
+        raise SettingsError(f"{PREFIX}BASIN={settings.basin!r} is not 8 to 48 of a-z, 0-9 and hyphens within")
     if settings.log not in ("auto", "text", "json"):
         raise SettingsError(f"{PREFIX}LOG={settings.log!r} is none of auto, text, json")
     return settings

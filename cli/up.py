@@ -16,7 +16,7 @@ from cli.data_folder import STORE_NAME, held_data_folder, load_or_make_key
 from cli.exposure import exposure_warning
 from cli.keeper import Service
 from cli.output import Output
-from cli.ports import choose_port
+from cli.ports import PortUnavailable, choose_port
 from cli.probes import offered_voice, open_session, proxy_health, s2_health
 from cli.progress import Progress
 from cli.s2_binary import get_s2_binary
@@ -81,7 +81,12 @@ def _choose_ports(settings: Settings) -> Settings:
     if settings.s2_url:
         return replace(settings, port=port)
     # S2-Lite listens on all interfaces and has no option for it.
-    return replace(settings, port=port, s2_port=choose_port("0.0.0.0", settings.s2_port, "STREAMTTS_S2_PORT"))  # noqa: S104
+    s2_port = choose_port("0.0.0.0", settings.s2_port, "STREAMTTS_S2_PORT")  # noqa: S104
+    if s2_port != port:
+        return replace(settings, port=port, s2_port=s2_port)
+    if 0 not in (settings.port, settings.s2_port):
+        raise PortUnavailable(f"STREAMTTS_PORT and STREAMTTS_S2_PORT are both {port}: set one of them to another port")
+    return _choose_ports(settings)  # the system may give the same free port twice, since nobody holds it yet
 
 
 def services(plan: Plan, session: aiohttp.ClientSession, *, terminal: bool) -> list[Service]:

@@ -8,10 +8,11 @@ which must never be the writers' connection.
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from s2_sdk import (
     S2,
@@ -57,6 +58,8 @@ from streams.port import (
 from streams.quickack import install_quickack
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 READ_PATIENCE_S = 20.0
 """How long a small read waits for a store that restarts (S2-Lite needs 1 to 3 s) before it gives up."""
@@ -128,9 +131,9 @@ class S2Store:
             create_stream_on_read=False,
         )
         try:
-            await self._writer.ensure_basin(self._address.basin, config=config)
+            await _cancellable(self._writer.ensure_basin(self._address.basin, config=config))
             for name in SHARED:
-                await self._writer[self._address.basin].ensure_stream(name, config=shared)
+                await _cancellable(self._writer[self._address.basin].ensure_stream(name, config=shared))
         except S2Error as error:
             raise StoreUnavailable(_cause(error)) from error
 
@@ -150,7 +153,7 @@ class S2Store:
         )
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
-                ack = await self._stream(self._writer, stream).append(wanted)
+                ack = await _cancellable(self._stream(self._writer, stream).append(wanted))
             except SeqNumMismatchError as error:
                 return Refused(next_seq=error.expected_seq_num)
             except FencingTokenMismatchError as error:
@@ -168,7 +171,7 @@ class S2Store:
 
     async def tail(self, stream: StreamName) -> int:
         async with _patience(stream):
-            position = await self._stream(self._reader, stream).check_tail()
+            position = await _cancellable(self._stream(self._reader, stream).check_tail())
         if position.seq_num == 0 and stream not in SHARED:
             raise StreamMissing(stream)
         return int(position.seq_num)
@@ -179,7 +182,7 @@ class S2Store:
         limit = ReadLimit(count=min(count, 1000), bytes=min(max_bytes, MAX_READ_BYTES))
         try:
             async with _patience(stream):
-                batch = await self._stream(self._reader, stream).read(start=SeqNum(start), limit=limit)
+                batch = await _cancellable(self._stream(self._reader, stream).read(start=SeqNum(start), limit=limit))
         except ReadUnwrittenError as error:
             if error.tail.seq_num == 0 and stream not in SHARED:
                 raise StreamMissing(stream) from None
@@ -196,7 +199,8 @@ class S2Store:
     async def last(self, stream: StreamName) -> Entry | None:
         try:
             async with _patience(stream):
-                batch = await self._stream(self._reader, stream).read(start=TailOffset(1), limit=ReadLimit(count=1))
+                last = self._stream(self._reader, stream).read(start=TailOffset(1), limit=ReadLimit(count=1))
+                batch = await _cancellable(last)
         except ReadUnwrittenError as error:
             if error.tail.seq_num == 0 and stream not in SHARED:
                 raise StreamMissing(stream) from None
@@ -251,7 +255,7 @@ class S2Store:
 
     async def delete(self, stream: StreamName) -> None:
         try:
-            await self._writer[self._address.basin].delete_stream(stream, ignore_not_found=True)
+            await _cancellable(self._writer[self._address.basin].delete_stream(stream, ignore_not_found=True))
         except S2ServerError as error:
             if error.code not in _MISSING:
                 raise StoreUnavailable(_cause(error)) from error
@@ -275,6 +279,22 @@ def _cause(error: BaseException) -> str:
     """An error and its cause in one line; the SDK hides the transport's reason behind its own."""
     below = f" <- {type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ else ""
     return f"{type(error).__name__}: {error}{below}"
+
+
+async def _cancellable(call: Awaitable[T]) -> T:
+    """Await a call of the SDK so that a cancellation always comes through.
+
+    Inside it waits with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that arrives together
+    with the answer. The task would go on, wait for something that never comes, and its group never end.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        return await call
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 class _patience:

@@ -1,17 +1,22 @@
 """Stand-ins for tests: a store that crashes or leaves outcomes unknown, an engine that answers from a script."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from casts.codec import Encoded
-from casts.names import StreamName
+from casts.codec import Encoded, encode
+from casts.ids import CastId, Epoch, content_id
+from casts.names import JOBS, StreamName, catalog, output
+from casts.private import Job, Recipe, encode_private
+from casts.records import Meta
 from streams.memory import MemoryStore
-from streams.port import Entry, Outcome, Unknown, Unreadable
+from streams.port import Acknowledged, Entry, Outcome, Store, Unknown, Unreadable
 from worker.engine import EngineFailed, Hello, Speech, Voice, Word
 
 RATE = 24_000
+VOICE = "espeak/en-us"
 
 
 class Crash(BaseException):
@@ -106,3 +111,15 @@ class FakeEngine:
         self.spoken.append(text)
         samples = RATE // 10 * max(1, len(text.split()))
         return Speech(b"\0\0" * samples, RATE, (Word(0, min(5, len(text)), 0, 100),))
+
+
+async def submit(store: Store, text: str, epoch: str = "0a1b2c3d", voice: str = VOICE) -> CastId:
+    """Claims and job, as the proxy makes them; a repeated one only adds a job."""
+    cast_id = content_id(text, voice)
+    recipe = Recipe(text, voice, "t", "en-US", "2026-01-01T00:00:00Z", "")
+    meta = Meta(Epoch(epoch), "t", voice, "en-US", "2026-01-01T00:00:00Z", text)
+    await store.append(catalog(cast_id), [encode_private(recipe)], match_seq_num=0)
+    await store.append(output(cast_id), [encode(meta)], match_seq_num=0)
+    job = Job(cast_id, Epoch(epoch), int(time.time() * 1000), False)
+    assert isinstance(await store.append(JOBS, [encode_private(job)]), Acknowledged)
+    return cast_id

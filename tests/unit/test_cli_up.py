@@ -19,9 +19,10 @@ from pathlib import Path
 import pytest
 
 from casts.settings import Settings, settings_table
+from cli.ports import PortUnavailable
 from cli.progress import Progress
 from cli.s2_binary import get_s2_binary
-from cli.up import is_plain_loopback
+from cli.up import _choose_ports, is_plain_loopback
 from tests.unit.test_supervisor import alive
 
 ROOT = Path(__file__).parents[2]
@@ -311,3 +312,18 @@ def process_list() -> list[str]:
         with contextlib.suppress(OSError):
             lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
     return lines
+
+
+def test_free_ports_of_page_and_store_differ_even_when_the_system_gives_one_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = iter([4711, 4711, 4711, 4712])
+    monkeypatch.setattr("cli.up.choose_port", lambda host, wanted, setting: next(given))
+    chosen = _choose_ports(Settings(port=0, s2_port=0))
+    assert (chosen.port, chosen.s2_port) == (4711, 4712)
+
+
+def test_same_port_for_page_and_store_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.up.choose_port", lambda host, wanted, setting: wanted)
+    with pytest.raises(PortUnavailable, match="both 9000"):
+        _choose_ports(Settings(port=9000, s2_port=9000))

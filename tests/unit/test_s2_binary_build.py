@@ -90,7 +90,11 @@ def test_build_ends_with_the_process_that_asked_for_it(tmp_path: Path, ending: s
     environ |= {"STREAMTTS_DATA": str(tmp_path / "data"), "http_proxy": "http://127.0.0.1:1"}
     environ |= {"https_proxy": "http://127.0.0.1:1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     asking = subprocess.Popen(
-        [sys.executable, "-m", "cli", "s2-binary"], env=environ, stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-m", "cli", "s2-binary"],
+        env=environ,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     wait_until(pid_file.exists)
     pid = int(pid_file.read_text())

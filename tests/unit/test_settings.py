@@ -24,6 +24,8 @@ def test_values_are_read_in_their_kind() -> None:
         ("STREAMTTS_PORT", "http", "STREAMTTS_PORT='http' is not a whole number"),
         ("STREAMTTS_PORT", "70000", "out of range"),
         ("STREAMTTS_ENGINE", "festival", "none of auto, espeak"),
+        ("STREAMTTS_BASIN", "short", "8 to 48"),
+        ("STREAMTTS_BASIN", "Upper-Case", "8 to 48"),
         ("STREAMTTS_LOG", "xml", "none of auto, text, json"),
     ],
 )

@@ -24,6 +24,7 @@ from streams.port import (
     fence,
     trim,
 )
+from streams.s2 import _cancellable
 from tests.s2_lite import S2Lite
 
 CAST = StreamName("pub/casts/abcdefghijkl")
@@ -308,3 +309,19 @@ async def test_real_server_killed_and_restarted_loses_and_doubles_nothing(tmp_pa
         await store.close()
         server.close()
     assert heard == list(range(90))
+
+
+async def test_cancellation_that_the_sdk_swallows_comes_through() -> None:
+    async def swallowing() -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "as if nothing had happened"
+        return "never"
+
+    task = asyncio.ensure_future(_cancellable(swallowing()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await _cancellable(asyncio.sleep(0, "an answer")) == "an answer"

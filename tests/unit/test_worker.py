@@ -8,7 +8,7 @@ import pytest
 
 from casts.codec import decode, encode
 from casts.fold import CastFold
-from casts.ids import CastId, Epoch, content_id
+from casts.ids import CastId, Epoch
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
 from casts.private import (
     Announcement,
@@ -18,7 +18,6 @@ from casts.private import (
     Lease,
     OfferedVoice,
     Receipt,
-    Recipe,
     decode_private,
     encode_private,
 )
@@ -27,34 +26,21 @@ from casts.settings import Settings
 from casts.voice import parse_voice
 from streams.committed import read_committed
 from streams.memory import MemoryStore
-from streams.port import Acknowledged, Store, StoreUnavailable, fence
+from streams.port import Store, StoreUnavailable, fence
 from streams.shared_log import Placed
-from tests.fakes import Crash, FakeEngine, Fault, FaultyStore
+from tests.fakes import VOICE, Crash, FakeEngine, Fault, FaultyStore, submit
 from worker.commit import CommittedCursor
 from worker.mp3 import SentenceTooLong, encode_sentence
 from worker.presence import Presence
 from worker.text.plan import plan_text
 from worker.worker import Worker
 
-VOICE = "espeak/en-us"
 TEXTS = (
     "The first text has a sentence here. It has a second sentence too. And there is a third one at the end.",
     "Another text begins with these words. Its end is near, and here it is.",
     "A third text is short, but it is there.",
 )
 QUIET_DEADLINE_S = 20.0
-
-
-async def submit(store: Store, text: str, epoch: str = "0a1b2c3d", voice: str = VOICE) -> CastId:
-    """Claims and job, as the proxy makes them; a repeated one only adds a job."""
-    cast_id = content_id(text, voice)
-    recipe = Recipe(text, voice, "t", "en-US", "2026-01-01T00:00:00Z", "")
-    meta = Meta(Epoch(epoch), "t", voice, "en-US", "2026-01-01T00:00:00Z", text)
-    await store.append(catalog(cast_id), [encode_private(recipe)], match_seq_num=0)
-    await store.append(output(cast_id), [encode(meta)], match_seq_num=0)
-    job = Job(cast_id, Epoch(epoch), int(time.time() * 1000), False)
-    assert isinstance(await store.append(JOBS, [encode_private(job)]), Acknowledged)
-    return cast_id
 
 
 async def log_of(store: Store, cast_id: CastId) -> tuple[CastFold, list[Record], list[str]]:
