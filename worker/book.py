@@ -21,6 +21,7 @@ class Work:
     Attributes:
         offsets: the jobs that wait for it.
         not_before: monotonic time before which it is not loaded: a held cast, a retry, a voice nobody offers.
+        submitted_ms: wall clock of the first job's submit.
         live, asap: of all its jobs, see `worker.schedule.Candidate`.
         attempt: text, plan and pending writes, while loaded.
     """
@@ -29,6 +30,7 @@ class Work:
     cast_id: CastId
     epoch: Epoch
     offsets: list[int]
+    submitted_ms: int
     live: bool
     asap: bool
     stage: Stage = "waiting"
@@ -61,7 +63,7 @@ class Book:
         key = cast_key(job.id, job.epoch)
         work = self.works.get(key)
         if work is None:
-            work = self.works[key] = Work(key, job.id, job.epoch, [offset], not job.asap, job.asap)
+            work = self.works[key] = Work(key, job.id, job.epoch, [offset], job.at, not job.asap, job.asap)
             self._stages[work.stage][key] = work
         elif offset in work.offsets:
             return work
