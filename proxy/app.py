@@ -52,6 +52,7 @@ def make_app(settings: Settings, store: Store) -> web.Application:
             web.get("/static/{hash}/{name:.+}", app[pages.STATIC].serve),
             web.post("/api/casts", api.post_cast),
             web.get("/api/casts/{id}", api.get_cast),
+            web.post("/api/casts/{id}/retry", api.post_retry),
             web.get("/api/casts/{id}/records", read.get_records),
             web.get("/api/casts/{id}/audio.mp3", audio.get_audio),
             web.get("/api/casts/{id}/text.txt", audio.get_text),
