@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from casts.settings import Settings
-from cli.data_folder import STORE_NAME, held_data_folder, load_or_make_key
+from cli.data_folder import STORE_NAME, held_data_folder, load_or_make_key, make_admin_key
 from cli.exposure import exposure_warning
 from cli.keeper import Service
 from cli.output import Output
@@ -65,6 +65,7 @@ def up(settings: Settings, environ: Mapping[str, str], command: str) -> None:
 def make_plan(settings: Settings, environ: Mapping[str, str], progress: Progress) -> Plan:
     """Key, program and ports. The ports are looked at before the program, which may take minutes to get, too."""
     settings = replace(settings, s2_key=load_or_make_key(settings))
+    make_admin_key(settings)
     _choose_ports(settings)
     binary = None
     if settings.s2_url:
