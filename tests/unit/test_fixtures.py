@@ -44,8 +44,7 @@ def summary(fold: CastFold) -> dict[str, Any]:
         "attempt": fold.attempt,
         "plan": [[entry.begin, entry.end, entry.pause_ms] for entry in fold.plan],
         "sentences": [
-            {"seq": s.seq_num, "i": s.index, "n": s.attempt, "d": s.duration_ms, "s": s.samples}
-            for s in fold.sentences
+            {"seq": s.seq_num, "i": s.index, "n": s.attempt, "d": s.duration_ms, "s": s.samples} for s in fold.sentences
         ],
         "ended": fold.ended,
         "reason": fold.reason,
