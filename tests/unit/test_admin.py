@@ -29,8 +29,11 @@ from casts.private import (
 from casts.records import Eos, Fail, Meta, Start
 from casts.settings import Settings
 from proxy.app import make_app
+from proxy.dead import Dead, since_then
 from proxy.keys import CHANNELS, LEDGER
 from proxy.keys import WORKERS as WORKERS_SEEN
+from proxy.ledger import Ledger
+from proxy.overview import Casts
 from proxy.workers import Workers
 from streams.memory import MemoryStore
 from streams.port import StoreUnavailable, fence
@@ -139,7 +142,16 @@ async def test_admin_key_is_in_no_log_line(store: MemoryStore, caplog: pytest.Lo
 
 
 async def test_status_has_the_figures_of_queue_jobs_workers_dead_proxy_and_store(store: MemoryStore) -> None:
-    await append(store, JOBS, job("a", 1000), job("b", 2000), job("c", 3_600_000), job("b", 4000), job("d", 9000))
+    await append(
+        store,
+        JOBS,
+        job("a", 1000),
+        job("b", 2000),
+        job("c", 3_600_000),
+        job("b", 4000),
+        job("d", 9000),
+        job("c", 7_200_000),
+    )
     await append(store, PROGRESS_DONE, Receipt(cast_id("a"), EPOCH, 0, 1, 1, "w1"))
     await append(store, JOBS_DEAD, dead("b", 3))
     await append(store, JOBS_CURSOR, Cursor(1))
@@ -159,7 +171,7 @@ async def test_status_has_the_figures_of_queue_jobs_workers_dead_proxy_and_store
     (worker,) = body.pop("workers")
     assert body == {
         "queue": {"unfinished": 2, "oldest_at": "1970-01-01T01:00:00Z"},
-        "jobs": {"tail": 5, "committed": 1},
+        "jobs": {"tail": 6, "committed": 1},
         "dead": {"count": 1},
         "proxy": {"listeners": 1, "kept_bytes": kept_bytes, "channels": 1},
         "store": {"ok": True},
@@ -265,6 +277,14 @@ async def test_dead_jobs_are_listed_newest_first_with_what_became_of_their_casts
         "worker": "w1",
         "since": None,
     }
+
+
+async def test_dead_job_that_the_ledger_does_not_know_of_yet_was_not_retried(store: MemoryStore) -> None:
+    await store.append(output(cast_id("a")), [meta(), *FAILED, fence("fail-0")])
+    ledger = Ledger()
+    ledger.take(Placed(0, 0, job("a")), JOBS)
+    died = Dead(0, 0, dead("a", 0))
+    assert await since_then(Casts(store, ledger), ledger, [died]) == [None]
 
 
 async def test_dead_jobs_are_found_over_garbage_and_many_windows(

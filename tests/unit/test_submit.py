@@ -145,6 +145,17 @@ async def test_submit_between_a_failure_and_its_dead_entry_is_a_new_job(store: M
     assert len(await jobs(store)) == 2
 
 
+async def test_retry_returns_when_its_own_proxy_knows_of_the_job(store: MemoryStore) -> None:
+    """Else the answer to the retry, or a read after it, would still say that the cast has failed."""
+    async with submitter_on(store) as submitter:
+        meta = (await submitter.submit(WISH)).meta
+        await finish(store, "fail-0", meta.epoch)
+        await submitter.retry(CAST_ID, meta)
+        pending = submitter._ledger.pending(CAST_ID, meta.epoch)
+    assert pending is not None
+    assert pending.last == 1
+
+
 async def test_retries_at_once_over_two_proxies_are_one_job_that_both_know_of(store: MemoryStore) -> None:
     async with submitter_on(store) as first, submitter_on(store) as second:
         meta = (await first.submit(WISH)).meta

@@ -136,6 +136,16 @@ async def test_idle_worker_does_not_renew_more_often_than_three_times_a_lease(
     assert [type(record) for record in await privates(store, WORKERS)] == [Announcement]
 
 
+async def test_news_is_told_long_before_the_lease_must_be_renewed(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.presence.TELL_EVERY_S", 0.01)
+    async with running(new_worker(store, lease_s=3600.0)):
+        await submit(store, TEXTS[0])
+        found = await leases_until(store, 1)
+    assert found[0].worker == "w1"
+
+
 async def test_lease_shows_the_casts_in_hand_those_that_nobody_has_heard_first(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +158,7 @@ async def test_lease_shows_the_casts_in_hand_those_that_nobody_has_heard_first(
             while not (worker.snapshot().casts and worker.snapshot().casts[0].sentences_done):
                 await asyncio.sleep(0.005)
         unheard = await submit(store, TEXTS[1])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):  # a lease without news would come after 10 s
             while len((await leases(store) or [Lease("w1", 0)])[-1].casts) < 2:
                 await asyncio.sleep(0.005)
         lease = (await leases(store))[-1]
