@@ -24,6 +24,9 @@ WAIT_S = 30
 PAGE_RECORDS = 16
 """Sequence numbers in one cacheable page of records."""
 
+LEASE_CASTS = 64
+"""Casts that a worker's lease lists at most: those that need the engine soonest."""
+
 TOKEN_BYTES = 36
 """S2's limit for a fencing token."""
 

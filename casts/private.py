@@ -4,7 +4,8 @@ One record is a header `e` with the kind and a JSON object with the value's fiel
 the shape is an InvalidRecord, so that garbage in a shared stream is stepped over and never acted on.
 """
 
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import MISSING, asdict, dataclass, fields
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -100,11 +101,36 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class LeasedCast:
+    """A loaded cast of a worker. `lead_ms` is None before its first audio; `sentences` are planned ones."""
+
+    id: CastId
+    lead_ms: int | None
+    sentences_done: int
+    sentences: int
+    attempt: int
+    asap: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
-    """A sign of life of a worker that holds casts."""
+    """A sign of life of a worker, and what it has in hand. Only the first two fields are always there.
+
+    Attributes:
+        active: unfinished casts; `unfinished` jobs wait for them.
+        watermark: every job below it is done or dead, as far as this worker knows.
+        engine_speed: seconds of speech per second that the engine was busy; None where it has not spoken yet.
+        busy_share: part of the time since the last lease in which the engine was busy, 0 to 1.
+        casts: the loaded ones, at most `LEASE_CASTS`.
+    """
 
     worker: str
     active: int
+    unfinished: int = 0
+    watermark: int = 0
+    engine_speed: float | None = None
+    busy_share: float = 0.0
+    casts: tuple[LeasedCast, ...] = ()
 
 
 T = TypeVar("T")
@@ -133,6 +159,8 @@ def decode_private(headers: Headers, body: bytes) -> PrivateRecord:
         case Job(id=cast_id, epoch=epoch) | Receipt(id=cast_id, epoch=epoch) | DeadJob(id=cast_id, epoch=epoch):
             if not is_cast_id(cast_id) or not is_epoch(epoch):
                 raise InvalidRecord("a cast id or epoch is malformed")
+        case Lease(casts=casts) if not all(is_cast_id(cast.id) for cast in casts):
+            raise InvalidRecord("a cast id is malformed")
         case _:
             pass
     return record
@@ -145,13 +173,15 @@ def _build(cls: type[T], raw: object) -> T:
     values = {}
     for spec in fields(cls):  # type: ignore[arg-type]  # every caller passes a dataclass
         if spec.name not in raw:
-            raise InvalidRecord(f"{cls.__name__}.{spec.name} is missing")
+            if spec.default is MISSING:
+                raise InvalidRecord(f"{cls.__name__}.{spec.name} is missing")
+            continue  # a record of an earlier version
         values[spec.name] = _typed(hints[spec.name], raw[spec.name], f"{cls.__name__}.{spec.name}")
     return cls(**values)
 
 
 def _typed(hint: Any, value: object, where: str) -> object:
-    """The value as the hint wants it. Knows str, int, bool, NewTypes of str, `X | None`, tuples and dataclasses."""
+    """The value as the hint wants it. Knows str, int, float, bool, NewTypes, `X | None`, tuples, dataclasses."""
     hint = getattr(hint, "__supertype__", hint)
     if isinstance(hint, UnionType):
         if value is None:
@@ -161,8 +191,20 @@ def _typed(hint: Any, value: object, where: str) -> object:
         if not isinstance(value, list):
             raise InvalidRecord(f"{where} is not a list")
         return tuple(_typed(get_args(hint)[0], item, where) for item in value)
+    if hint is float:
+        return _number(value, where)
     if hint in (str, int, bool):
         if type(value) is not hint or (hint is int and isinstance(value, int) and value < 0):
             raise InvalidRecord(f"{where} is not a {hint.__name__}")
         return value
     return _build(hint, value)
+
+
+def _number(value: object, where: str) -> float:
+    try:
+        number = float(value) if isinstance(value, int | float) and type(value) is not bool else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not (math.isfinite(number) and number >= 0):
+        raise InvalidRecord(f"{where} is not a number from 0 on")
+    return number

@@ -52,6 +52,11 @@ class Settings:
     live_buffer_bytes: int = _setting(
         64 * 1024 * 1024, "frames kept in memory for live listeners, all casts", low=1024 * 1024
     )
+    admin_key: str = _setting(
+        "", "key of the admin API, 16 characters or more; empty: made on first start in `<data>/admin.key`"
+    )
+    worker_metrics_port: int = _setting(0, "port of the worker's metrics; 0: none are served", low=0, high=65535)
+    worker_metrics_host: str = _setting("127.0.0.1", "address that the worker's metrics are served on")
     log: str = _setting("auto", "log lines: text, json or auto (text on a terminal)")
 
 

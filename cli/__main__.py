@@ -7,20 +7,29 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from typing import TypeAlias
 
 from casts.errors import SettingsError, StreamTTSError
 from casts.settings import PREFIX, read_settings, settings_table
+from cli import dead, status
+from cli.api_client import MOST_DEAD
 from cli.progress import Progress
 
 OK, FAILED, USAGE = 0, 1, 2
 INTERRUPTED = 130  # the shell's number for a program that Ctrl-C ended
 SECRET = re.compile(r"(^|_)(KEYS?|TOKENS?|SECRETS?|PASSWORDS?)$")
 
+CAST_ID = "the cast's id, or its link"
+Run = Callable[[argparse.Namespace, Mapping[str, str]], None]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 EXAMPLES = """examples:
   streamtts up                              everything, on http://127.0.0.1:8080
   streamtts up --port 0 --data /srv/casts   a free port, another folder
+  streamtts status --watch                  queue, workers and casts in work, every second
+  streamtts dead retry --all                every failed cast again
   streamtts settings                        every STREAMTTS_* variable with its value
   streamtts s2-binary                       the path of S2-Lite's program, which is got first if need be
 """
@@ -35,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     environ = {**os.environ, **_overrides(parsed)}
     try:
-        return int(parsed.run(environ))
+        parsed.run(parsed, environ)
+        return OK
     except SettingsError as error:
         return _complain(error, USAGE)
     except StreamTTSError as error:
@@ -63,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--engine", metavar="NAME", help="voice engine")
     up.set_defaults(run=_up)
 
+    _add_status(commands)
+    _add_dead(commands)
+
     settings = commands.add_parser("settings", help="list all settings with their values here")
     settings.set_defaults(run=_settings)
 
@@ -71,34 +84,82 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_status(commands: Commands) -> None:
+    command = _with_examples(commands, "status", "show queue, workers and the casts in work", status.EXAMPLES)
+    command.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    _add_address(command, status.run_status)
+
+
+def _add_dead(commands: Commands) -> None:
+    command = _with_examples(
+        commands, "dead", "list, show and retry jobs that failed past their retries", dead.EXAMPLES
+    )
+    actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    listing = _with_examples(actions, "list", "the newest dead jobs", dead.EXAMPLES)
+    listing.add_argument("--limit", type=_limit, default=20, metavar="N", help=f"how many, 1 to {MOST_DEAD}")
+    _add_address(listing, dead.run_list)
+
+    show = _with_examples(actions, "show", "one cast and its dead jobs", dead.EXAMPLES)
+    show.add_argument("id", metavar="ID", help=CAST_ID)
+    _add_address(show, dead.run_show)
+
+    retry = _with_examples(actions, "retry", "speak a failed cast again, or all of them", dead.EXAMPLES)
+    which = retry.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="?", metavar="ID", help=CAST_ID)
+    which.add_argument("--all", action="store_true", help="every cast that is neither done nor retried since")
+    _add_address(retry, dead.run_retry)
+
+
+def _with_examples(commands: Commands, name: str, about: str, examples: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_address(command: argparse.ArgumentParser, run: Run) -> None:
+    """What every command has that asks the proxy."""
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument("--url", metavar="URL", help="address of the proxy; else http://127.0.0.1:$STREAMTTS_PORT")
+    command.add_argument("--data", metavar="FOLDER", help="data folder whose admin.key is used")
+    command.set_defaults(run=run)
+
+
+def _limit(raw: str) -> int:
+    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw) <= MOST_DEAD):
+        raise argparse.ArgumentTypeError(f"{raw!r} is no number from 1 to {MOST_DEAD}")
+    return int(raw)
+
+
 def _overrides(parsed: argparse.Namespace) -> dict[str, str]:
     """Options as the settings that they stand for, so that both are checked alike."""
     given = {name: getattr(parsed, name, None) for name in ("port", "data", "engine")}
     return {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
 
 
-def _up(environ: Mapping[str, str]) -> int:
+def _up(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
     from cli.up import up  # here: aiohttp takes a moment that the other commands need not wait for
 
     up(read_settings(environ), environ, shlex.join(["streamtts", *sys.argv[1:]]))
-    return OK
 
 
-def _s2_binary(environ: Mapping[str, str]) -> int:
+def _s2_binary(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
     from cli.s2_binary import get_s2_binary
 
     print(get_s2_binary(read_settings(environ), environ, Progress(sys.stderr)).path)
-    return OK
 
 
-def _settings(environ: Mapping[str, str]) -> int:
+def _settings(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
     settings = read_settings(environ)
     rows = [(name, _shown(name, str(getattr(settings, _field(name)))), about) for name, _, about in settings_table()]
     name_width = max(len(name) for name, _, _ in rows)
     value_width = max(len(value) for _, value, _ in rows)
     for name, value, about in rows:
         print(f"{name:{name_width}}  {value:{value_width}}  {about}")
-    return OK
 
 
 def _field(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The data folder: made on first start, held by one `up` at a time, and home of the cipher key."""
+"""The data folder: made on first start, held by one `up` at a time, and home of the keys."""
 
 import base64
 import binascii
@@ -14,6 +14,7 @@ from pathlib import Path
 from casts.errors import SettingsError, StreamTTSError
 from casts.settings import Settings
 from cli.file_lock import open_locked
+from streams.admin_key import admin_key_path, read_admin_key
 
 FOLDER_MODE = 0o700
 KEY_MODE = 0o600
@@ -89,13 +90,28 @@ def load_or_make_key(settings: Settings, data: Path | None = None) -> str:
     try:
         if not path.exists():
             _refuse_orphaned_store(folder)
-            _make_key(path)
+            _make_secret(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
         key = path.read_text("ascii", errors="replace").strip()
     except OSError as error:
         raise DataFolderError(f"the key file {path} cannot be used: {error.strerror}") from error
     if not _is_key(key):
         raise DataFolderError(f"{path} holds no key: restore it from a backup; the store cannot be read without it")
     return key
+
+
+def make_admin_key(settings: Settings) -> None:
+    """See to it that there is an admin key: the setting's, else the file's, which is made when there is none.
+
+    Raises:
+        SettingsError: the setting or the file holds something that is no admin key.
+        DataFolderError: the file cannot be read or written.
+    """
+    path = admin_key_path(settings.data)
+    try:
+        if read_admin_key(settings) is None:
+            _make_secret(path, secrets.token_urlsafe(KEY_BYTES).encode())
+    except OSError as error:
+        raise DataFolderError(f"the key file {path} cannot be used: {error.strerror}") from error
 
 
 def _is_key(text: str) -> bool:
@@ -114,12 +130,12 @@ def _refuse_orphaned_store(folder: Path) -> None:
         )
 
 
-def _make_key(path: Path) -> None:
+def _make_secret(path: Path, secret: bytes) -> None:
     """Put a new key in place whole and on disk; where another start was faster, its key stays."""
     draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_MODE)
     try:
-        os.write(descriptor, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+        os.write(descriptor, secret + b"\n")
         os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from casts.settings import Settings
-from cli.data_folder import STORE_NAME, held_data_folder, load_or_make_key
+from cli.api_client import local_url
+from cli.data_folder import STORE_NAME, held_data_folder, load_or_make_key, make_admin_key
 from cli.exposure import exposure_warning
 from cli.keeper import Service
 from cli.output import Output
@@ -27,7 +28,6 @@ from cli.supervisor import Supervisor
 S2, WORKER, PROXY = "s2", "worker", "proxy"
 READY_S = 60.0
 S2_READY_S = 30.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, not listened on
 CODE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -46,8 +46,7 @@ class Plan:
     @property
     def proxy_url(self) -> str:
         """Where this machine reaches the proxy."""
-        host = ANY_ADDRESS.get(self.settings.host, self.settings.host)
-        return f"http://[{host}]:{self.settings.port}" if ":" in host else f"http://{host}:{self.settings.port}"
+        return local_url(self.settings)
 
 
 def up(settings: Settings, environ: Mapping[str, str], command: str) -> None:
@@ -65,6 +64,7 @@ def up(settings: Settings, environ: Mapping[str, str], command: str) -> None:
 def make_plan(settings: Settings, environ: Mapping[str, str], progress: Progress) -> Plan:
     """Key, program and ports. The ports are looked at before the program, which may take minutes to get, too."""
     settings = replace(settings, s2_key=load_or_make_key(settings))
+    make_admin_key(settings)
     _choose_ports(settings)
     binary = None
     if settings.s2_url:

@@ -14,6 +14,7 @@ from casts.errors import SettingsError
 from casts.log import configure_logging
 from casts.settings import Settings, read_settings
 from proxy.app import make_app
+from streams.admin_key import read_admin_key
 from streams.key import read_key
 from streams.s2 import S2Store, s2_address
 
@@ -39,9 +40,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(settings: Settings, key: str, listener: socket.socket) -> None:
+async def _serve(settings: Settings, key: str, admin_key: str | None, listener: socket.socket) -> None:
     store = S2Store(s2_address(settings, key))
-    runner = web.AppRunner(make_app(settings, store), shutdown_timeout=SHUTDOWN_S, access_log=None)
+    app = make_app(settings, store, admin_key)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S, access_log=None)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,7 +70,7 @@ def main() -> int:
     try:
         settings = read_settings(os.environ)
         configure_logging(settings.log)
-        key = read_key(settings)
+        key, admin_key = read_key(settings), read_admin_key(settings)
         listener = listening_socket(settings.host, settings.port)
     except SettingsError as error:
         print(f"proxy: {error}", file=sys.stderr)  # noqa: T201  # before there is a log
@@ -76,7 +78,7 @@ def main() -> int:
     except OSError as error:
         print(f"proxy: cannot listen on {settings.host}:{settings.port}: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    asyncio.run(_serve(settings, key, listener))
+    asyncio.run(_serve(settings, key, admin_key, listener))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The JSON side of the API: submit, status, voices."""
+"""The JSON side of the API: submit, retry, status, voices."""
 
 import asyncio
 import json
@@ -96,6 +96,18 @@ async def get_cast(request: web.Request) -> web.Response:
     cast_id = cast_id_of(request)
     overview = await request.app[CASTS].overview(cast_id)
     return web.json_response(described(base_url(request), cast_id, overview), dumps=dumps)
+
+
+async def post_retry(request: web.Request) -> web.Response:
+    """A failed cast again, as a submit of its text would do it."""
+    check_same_origin(request)
+    cast_id = cast_id_of(request)
+    casts = request.app[CASTS]
+    overview = await casts.overview(cast_id)
+    if overview.state != "failed":
+        raise ApiError(409, "not_failed", f"This cast has not failed: it is {overview.state}.")
+    await request.app[SUBMITTER].retry(cast_id, overview.meta)
+    return await get_cast(request)
 
 
 def described(base: str, cast_id: str, overview: Overview) -> dict[str, object]:

@@ -50,6 +50,7 @@ def frame_of(entry: Entry) -> bytes | None:
 class ChannelStatistics:
     listeners: int
     kept_bytes: int
+    channels: int
 
 
 class Channel:
@@ -115,7 +116,7 @@ class Channels:
 
     def statistics(self) -> ChannelStatistics:
         channels = self._channels.values()
-        return ChannelStatistics(sum(c.listeners for c in channels), sum(c.kept_bytes for c in channels))
+        return ChannelStatistics(sum(c.listeners for c in channels), sum(c.kept_bytes for c in channels), len(channels))
 
     async def run(self) -> None:
         """Own the readers for ever."""

@@ -48,6 +48,8 @@ def error_body(status: int, code: str, message: str, param: str | None, request_
 
 def error_response(error: ApiError, request_id: str) -> web.Response:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     body = error_body(error.status, error.code, str(error), error.param, request_id)
     return web.json_response(body, status=error.status, headers=headers)
 

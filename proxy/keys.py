@@ -10,12 +10,16 @@ from proxy.ledger import Ledger
 from proxy.overview import Casts
 from proxy.submit import Submitter
 from proxy.voices import Voices
+from proxy.workers import Workers
 from streams.port import Store
 
 SETTINGS = web.AppKey("settings", Settings)
 STORE = web.AppKey("store", Store)
 LEDGER = web.AppKey("ledger", Ledger)
 VOICES = web.AppKey("voices", Voices)
+WORKERS = web.AppKey("workers", Workers)
+ADMIN_KEY = web.AppKey("admin_key", str)
+"""Absent where there is no admin API."""
 CASTS = web.AppKey("casts", Casts)
 CHANNELS = web.AppKey("channels", Channels)
 SUBMITTER = web.AppKey("submitter", Submitter)

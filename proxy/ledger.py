@@ -24,11 +24,12 @@ ANSWERED_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The unfinished jobs of one cast: the first and the last of them."""
+    """The unfinished jobs of one cast: the first and the last of them. `at_ms` is the first one's submit."""
 
     first: int
     last: int
     asap: bool
+    at_ms: int
 
 
 class Ledger:
@@ -37,11 +38,13 @@ class Ledger:
     Attributes:
         next_job: every job below this offset has been seen.
         changed: set and replaced whenever something was taken.
+        dead: dead jobs that were seen.
     """
 
     def __init__(self, first_job: int = 0) -> None:
         self.next_job = first_job
         self.changed = asyncio.Event()
+        self.dead = 0
         self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
         self._answered: OrderedDict[CastKey, int] = OrderedDict()
         self._epochs: dict[CastId, Epoch] = {}
@@ -53,6 +56,7 @@ class Ledger:
             case Job() as job if stream == JOBS:
                 self._take_job(job, placed.seq_num)
             case Receipt() | DeadJob() as answer:
+                self.dead += isinstance(answer, DeadJob)
                 self._take_answer(answer)
             case Cursor(offset=offset):
                 self._take_cursor(offset)
@@ -69,8 +73,10 @@ class Ledger:
             return
         self._epochs[job.id] = job.epoch
         known = self._pending.get(key)
-        first = known.first if known else offset
-        self._pending[key] = Pending(first, offset, job.asap or (known is not None and known.asap))
+        if known is None:
+            self._pending[key] = Pending(offset, offset, job.asap, job.at)
+        else:
+            self._pending[key] = Pending(known.first, offset, job.asap or known.asap, known.at_ms)
 
     def _take_answer(self, answer: Receipt | DeadJob) -> None:
         key = cast_key(answer.id, answer.epoch)
@@ -110,6 +116,12 @@ class Ledger:
     @property
     def unfinished(self) -> int:
         return len(self._pending)
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the unfinished cast that came first was submitted; None where all are finished."""
+        first = min(self._pending.values(), key=lambda pending: pending.first, default=None)
+        return None if first is None else first.at_ms
 
     async def wait_for(self, holds: Callable[[], bool]) -> None:
         """Until the condition holds; it is asked again whenever something was taken. Bound it with a timeout."""

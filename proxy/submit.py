@@ -77,9 +77,18 @@ class Submitter:
 
     async def hurry(self, cast_id: CastId, meta: Meta) -> None:
         """Somebody waits for the whole of a cast that is not done: let the worker not rest at it."""
+        await self._add_job(cast_id, meta, asap=True)
+
+    async def retry(self, cast_id: CastId, meta: Meta) -> None:
+        """A failed cast again. Afterwards this proxy's ledger knows the job, so the cast is `queued` or further."""
+        await self._check_not_gone(cast_id)
+        await self._add_job(cast_id, meta, asap=False)
+        await self._catch_up()
+
+    async def _add_job(self, cast_id: CastId, meta: Meta, *, asap: bool) -> None:
         try:
             async with asyncio.timeout(SUBMIT_DEADLINE_S):
-                await self._see_to_job(cast_id, meta, asap=True, won=False)
+                await self._see_to_job(cast_id, meta, asap, won=False)
         except TimeoutError:
             raise StoreUnavailable(f"a job was not taken in {SUBMIT_DEADLINE_S:g} s") from None
 
@@ -162,15 +171,16 @@ class Submitter:
         await self._ledger.wait_for(lambda: self._ledger.next_job >= tail)
 
     async def _needs_no_job(self, cast_id: CastId, meta: Meta, asap: bool) -> bool:
+        """Done, or waited for by a job that its last failure does not answer for.
+
+        The failure is asked for before the ledger: the worker seals first, and while its dead entry is on its way
+        the ledger still has the job that failed.
+        """
         seal = (await self._casts.ending(cast_id)).seal
-        if seal is not None and seal.ended:
-            return True
+        if seal is not None and (seal.ended or not self._casts.is_wanted_anew(cast_id, meta, seal)):
+            return seal.ended
         pending = self._ledger.pending(cast_id, meta.epoch)
-        if pending is None:
-            return False
-        if seal is not None and seal.failed_up_to is not None and pending.last <= seal.failed_up_to:
-            return False  # its dead entry is still on its way: the failure answers for it
-        return enough(pending, asap)
+        return pending is not None and enough(pending, asap)
 
     async def _job_arrives(self, cast_id: CastId, meta: Meta) -> bool:
         """Give the winner of a claim that is still fresh the time to append its job."""

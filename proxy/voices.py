@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import asdict
 
 from casts.errors import InvalidVoice
-from casts.names import WORKERS
 from casts.offers import COUNTS_FOR_MS, anybody_offers
 from casts.private import Announcement, Lease, OfferedVoice
 from casts.voice import Voice, parse_voice
 from proxy.errors import ApiError
-from streams.port import Store
-from streams.shared_log import Placed, follow_shared
+from streams.shared_log import Placed
 
 
 def wall_clock_ms() -> int:
@@ -38,11 +35,6 @@ class Voices:
                 self._last_sign_ms = placed.timestamp
             case _:
                 pass
-
-    async def follow(self, store: Store) -> None:
-        async with aclosing(follow_shared(store, WORKERS, 0)) as places:
-            async for placed in places:
-                self.take(placed)
 
     def announcements(self) -> list[Announcement]:
         """Those that count, the newest first."""

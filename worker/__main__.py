@@ -15,6 +15,7 @@ from streams.port import Store
 from streams.s2 import S2Store, s2_address
 from worker.engine import EngineHost, choose_engine, engine_command
 from worker.identity import Identity, take_identity
+from worker.metrics_server import serving_metrics
 from worker.worker import Worker
 
 log = logging.getLogger("worker")
@@ -29,7 +30,7 @@ async def _serve(settings: Settings, key: str, identity: Identity) -> None:
     engine = EngineHost(engine_command(choice.module, settings.engine_python))
     worker = Worker(store, engine, settings, identity.name)
     loop = asyncio.get_running_loop()
-    running = asyncio.create_task(worker.run(choice.notice), name="worker")
+    running = asyncio.create_task(_run(worker, settings, choice.notice), name="worker")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
     try:
@@ -38,6 +39,11 @@ async def _serve(settings: Settings, key: str, identity: Identity) -> None:
         log.info("stopping", extra={"action": "stop"})
     finally:
         await _close(worker, engine, store)
+
+
+async def _run(worker: Worker, settings: Settings, notice: str | None) -> None:
+    async with serving_metrics(worker.metrics.registry, settings):
+        await worker.run(notice)
 
 
 async def _close(worker: Worker, engine: EngineHost, store: Store) -> None:

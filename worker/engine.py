@@ -73,12 +73,16 @@ class EngineChoice:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """Totals of a host: seconds of speech made, seconds spent on it, processes started, failures by reason."""
+    """Totals of a host: seconds of speech made, seconds spent on it, processes started, failures by reason.
+
+    `in_hand_s` are the seconds that were spent on the sentence in hand; they come to `busy_s` at its end.
+    """
 
     spoken_s: float
     busy_s: float
     starts: int
     failures: Mapping[Reason, int]
+    in_hand_s: float = 0.0
 
     @property
     def restarts(self) -> int:
@@ -137,6 +141,7 @@ class EngineHost:
         self._starts = 0
         self._spoken_s = 0.0
         self._busy_s = 0.0
+        self._busy_since: float | None = None
         self._failures: dict[Reason, int] = {}
 
     @property
@@ -150,7 +155,8 @@ class EngineHost:
         return self._hello
 
     def stats(self) -> EngineStats:
-        return EngineStats(self._spoken_s, self._busy_s, self._starts, dict(self._failures))
+        in_hand_s = time.monotonic() - self._busy_since if self._busy_since is not None else 0.0
+        return EngineStats(self._spoken_s, self._busy_s, self._starts, dict(self._failures), in_hand_s)
 
     async def ensure_started(self) -> Hello:
         """Have an engine process ready, waiting out the backoff of failed starts.
@@ -171,7 +177,7 @@ class EngineHost:
         """
         async with self._lock:
             process = await self._ready()
-            began = time.monotonic()
+            began = self._busy_since = time.monotonic()
             self._owed_until = asyncio.get_running_loop().time() + deadline_s
             try:
                 async with self._limited(deadline_s):
@@ -187,6 +193,7 @@ class EngineHost:
                 await self._fail("engine_crashed", "the engine process ended")
             finally:
                 self._busy_s += time.monotonic() - began
+                self._busy_since = None
             self._spoken_s += speech.samples / speech.rate
             return speech
 

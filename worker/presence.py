@@ -16,10 +16,13 @@ from casts.private import Announcement, Lease
 from casts.voice import Voice
 from streams.port import Store, trim
 from streams.shared_log import Placed, append_at_least_once, follow_shared, tail_of
+from worker.snapshot import Snapshot, is_news, lease_of
 
 log = logging.getLogger(__name__)
 
 ANNOUNCE_EVERY_S = 3600.0
+TELL_EVERY_S = 2.0
+"""Where there is news, for people who watch; without any a lease is renewed at a third of its time."""
 
 
 class Presence:
@@ -78,16 +81,20 @@ class Presence:
         oldest = time.time() * 1000 - COUNTS_FOR_MS
         return [pair for pair in self._announcements.values() if pair[0].timestamp >= oldest]
 
-    async def announce_for_ever(self, announcement: Announcement, active: Callable[[], int]) -> None:
-        """Announce now and every hour; in between give a sign of life three times a lease."""
+    async def announce_for_ever(self, announcement: Announcement, look: Callable[[], Snapshot]) -> None:
+        """Announce now and every hour; in between give a sign of life three times a lease, and one for news."""
+        told = look()
         while True:
             place = await append_at_least_once(self._store, WORKERS, announcement)
             log.info("announced %d voices of %s", len(announcement.voices), announcement.label)
             await self._trim(place)
             until = time.monotonic() + ANNOUNCE_EVERY_S
             while time.monotonic() < until:
-                await asyncio.sleep(self._lease_s / 3)
-                await append_at_least_once(self._store, WORKERS, Lease(self._name, active()))
+                await asyncio.sleep(min(TELL_EVERY_S, self._lease_s / 3))
+                now = look()
+                if is_news(told, now) or now.at - told.at >= self._lease_s / 3:
+                    await append_at_least_once(self._store, WORKERS, lease_of(self._name, told, now))
+                    told = now
 
     async def _trim(self, own_place: int) -> None:
         """Let everything go that is older than each announcement which still counts."""

@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from casts.errors import StreamTTSError
@@ -20,11 +19,12 @@ from casts.settings import Settings
 from streams.port import BeyondTail, Store, StreamMissing
 from streams.shared_log import follow_shared
 from streams.starting import ensure_store
-from worker.attempt import Abandon, Attempt, Seal, Take, write_failure
+from worker.attempt import Abandon, Attempt, Seal, Spoken, Take, write_failure
 from worker.book import Book, Work
 from worker.cast_log import CastLog, Lost, read_cast_log
 from worker.commit import CommittedCursor, commit_whenever_moved
-from worker.engine import EngineFailed, Hello, Speech
+from worker.counted_store import CountedStore
+from worker.engine import EngineFailed, EngineStats, Hello, Speech
 from worker.loading import (
     AlreadyFailed,
     Complete,
@@ -35,11 +35,13 @@ from worker.loading import (
     Unservable,
     Verdict,
 )
+from worker.metrics import Metrics
 from worker.mp3 import SentenceTooLong
 from worker.outcomes import Outcomes
 from worker.presence import Presence
 from worker.retry import MESSAGES, GiveUp, after_engine_failure
 from worker.schedule import Admit, Lead, Rest, Turn, next_admission, next_turn
+from worker.snapshot import Snapshot, snapshot_of
 from worker.text.spoken import spoken_text
 from worker.watermark import Watermark
 
@@ -67,22 +69,15 @@ class Engine(Protocol):
         self, text: str, body: str, lang: str | None = None, speed: float = 1.0, *, deadline_s: float
     ) -> Speech: ...
 
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatistics:
-    """Counts for logs and tests."""
-
-    watermark: int
-    unfinished: int
-    loaded: int
-    sentences: int
+    def stats(self) -> EngineStats: ...
 
 
 class Worker:
     """Runs until cancelled. Everything that it knows can be learnt again from the store."""
 
     def __init__(self, store: Store, engine: Engine, settings: Settings, name: str) -> None:
-        self._store = store
+        self.metrics = Metrics(self.snapshot)
+        self._store = store = CountedStore(store, self.metrics.appended)
         self._engine = engine
         self._settings = settings
         self._name = name
@@ -95,11 +90,10 @@ class Worker:
         self._moved = asyncio.Event()
         self._room = asyncio.Event()
         self._turns = 0
-        self._sentences = 0
 
-    def statistics(self) -> WorkerStatistics:
-        loaded = self._book.count("loading", "loaded")
-        return WorkerStatistics(self._watermark.value, self._book.unfinished_jobs, loaded, self._sentences)
+    def snapshot(self) -> Snapshot:
+        """What there is to see now, for leases, metrics and tests; asks nobody."""
+        return snapshot_of(self._book, self._watermark.value, self._engine.stats(), time.monotonic())
 
     async def run(self, notice: str | None) -> None:
         """Work for ever. Raises CursorBeyondTail where the store is not the one of the cursor."""
@@ -114,9 +108,7 @@ class Worker:
         log.info("worker %s speaks with %s", self._name, hello.label, extra={"offset": self._watermark.value})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._presence.follow(), name="presence")
-            group.create_task(
-                self._presence.announce_for_ever(announcement, lambda: len(self._book.works)), name="announce"
-            )
+            group.create_task(self._presence.announce_for_ever(announcement, self.snapshot), name="announce")
             for stream in (PROGRESS_DONE, JOBS_DEAD):
                 group.create_task(self._outcomes.follow(stream), name=f"follow {stream}")
             group.create_task(self._others_outcomes(), name="outcomes")
@@ -303,7 +295,7 @@ class Worker:
             return
         attempt.speaking = False
         attempt.put(speech)
-        self._sentences += 1
+        self.metrics.sentence_spoken()
         if work.attempt is not attempt:
             return  # lost or parked meanwhile: nobody will hear this one
         work.crashes = 0
@@ -332,7 +324,10 @@ class Worker:
                     await self._try_again(work, attempt, attempt.failed_with)
                 case None:
                     return
+                case Spoken(index=0):
+                    self.metrics.first_audio(time.time() - work.at / 1000)
                 case Seal():
+                    self.metrics.cast_done()
                     await self._complete(work, attempt.log)
                     return
                 case Abandon(reason, message, offset):
@@ -371,6 +366,7 @@ class Worker:
         self._book.move(work, "finishing")
         work.attempt = None
         await self._outcomes.dead(DeadJob(work.cast_id, work.epoch, offset, reason, message, self._name))
+        self.metrics.cast_failed()
         log.warning("cast failed", extra={"action": "cast_failed", "cast_id": work.cast_id, "reason": reason})
         await self._answer(work, offset)
 

@@ -36,6 +36,11 @@ export function submit(cast, signal) {
   });
 }
 
+/** A failed cast again. @param {string} castId @param {AbortSignal} [signal] @returns {Promise<Status>} */
+export function retry(castId, signal) {
+  return call(`/api/casts/${castId}/retry`, { method: 'POST', signal });
+}
+
 /** @param {string} castId @param {AbortSignal} [signal] @returns {Promise<Status>} */
 export function status(castId, signal) {
   return call(`/api/casts/${castId}`, { signal });

@@ -1,6 +1,6 @@
 /** The cast page: wires reader, player and views together. */
 
-import { status, submit } from './api.js';
+import { ApiError, retry, status, submit } from './api.js';
 import { EMPTY } from './fold.js';
 import { follow } from './follow.js';
 import { keepPlace } from './place.js';
@@ -163,10 +163,22 @@ async function poll() {
   }
 }
 
+/** What the button stands for: after a failure, after an expiry, and where only the connection was lost. */
+async function tryAgain() {
+  try {
+    await retry(id, signal);
+  } catch (error) {
+    const code = error instanceof ApiError ? error.code : '';
+    if (code === 'not_failed') return;
+    if (code !== 'cast_not_found') throw error;
+    const again = await submit({ text: folded.meta?.text ?? text.textContent ?? '', voice, title });
+    if (again.id !== id) location.assign(again.url);
+  }
+}
+
 part('retry', HTMLButtonElement).addEventListener('click', async () => {
   try {
-    const again = await submit({ text: folded.meta?.text ?? text.textContent ?? '', voice, title });
-    if (again.id !== id) return location.assign(again.url);
+    await tryAgain();
     showFailure(null);
     reported = null;
     await listen();

@@ -12,9 +12,20 @@ from aiohttp.test_utils import TestClient, TestServer
 from casts.codec import Encoded, encode
 from casts.frames import Frame, FrameDecoder
 from casts.ids import CastId, Epoch
-from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, output
+from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, catalog, output
 from casts.plan import Planned
-from casts.private import Announcement, Cursor, DeadJob, Job, Lease, OfferedVoice, decode_private, encode_private
+from casts.private import (
+    Announcement,
+    Cursor,
+    DeadJob,
+    Gone,
+    Job,
+    Lease,
+    OfferedVoice,
+    Recipe,
+    decode_private,
+    encode_private,
+)
 from casts.records import Audio, Eos, Fail, Meta, Start
 from casts.settings import Settings
 from proxy.app import make_app
@@ -26,6 +37,7 @@ VOICE = OfferedVoice("espeak/en-us", "English (America)", "en-US", "English", No
 ANNOUNCED = Announcement("w1", "espeak", "1", "A fake voice", None, VOICE.id, (VOICE,), ("f3",))
 PLAN = (Planned(0, 4, 100), Planned(5, 9, 100))
 META = Meta(Epoch("0a1b2c3d"), "A title", VOICE.id, "en-US", "2026-01-01T00:00:00Z", "Some text.")
+RECIPE = Recipe("Some text.", VOICE.id, "A title", "en-US", META.created, "")
 CAST_ID = CastId("abcdefghijkl")
 STREAM = output(CAST_ID)
 
@@ -246,6 +258,78 @@ async def test_status_of_a_failed_cast_says_why(store: MemoryStore) -> None:
         assert (body["state"], body["error"]) == ("failed", {"code": "engine_hung", "message": "It hung."})
         assert (body["sentences"], body["sentences_done"], body["duration_ms"]) == (2, 1, 24)
         assert (await client.get(f"/api/casts/{CAST_ID}/audio.mp3")).status == 409
+
+
+async def failed_cast(store: MemoryStore) -> None:
+    """Job 0 has failed after one sentence of two."""
+    await store.append(catalog(CAST_ID), [encode_private(RECIPE)])
+    await store.append(JOBS, [encode_private(Job(CAST_ID, META.epoch, 0, False))])
+    await started_cast(store)
+    await store.append(STREAM, [encode(Fail(1, "engine_hung", "It hung.")), fence("fail-0")])
+    await store.append(JOBS_DEAD, [encode_private(DeadJob(CAST_ID, META.epoch, 0, "engine_hung", "It hung.", "w1"))])
+
+
+async def jobs(store: MemoryStore) -> int:
+    return len(await store.read(JOBS, 0))
+
+
+async def test_retry_of_a_failed_cast_appends_a_job_and_describes_it_as_queued(store: MemoryStore) -> None:
+    await failed_cast(store)
+    async with serving(store) as client:
+        response = await client.post(f"/api/casts/{CAST_ID}/retry")
+        body = await response.json()
+        assert (response.status, body["id"], body["state"], body["error"]) == (200, CAST_ID, "queued", None)
+        assert await jobs(store) == 2
+        again = await client.post(f"/api/casts/{CAST_ID}/retry")
+        assert (again.status, (await again.json())["error"]["code"]) == (409, "not_failed")
+        assert await jobs(store) == 2
+
+
+@pytest.mark.parametrize(
+    ("records", "state"),
+    [
+        pytest.param([], "queued", id="queued"),
+        pytest.param([fence("w1-1"), encode(Start(1, 0, PLAN))], "speaking", id="speaking"),
+        pytest.param(
+            [fence("w1-1"), encode(Start(1, 0, ())), encode(Eos(1, 0, 0, "")), fence("end-1")], "done", id="done"
+        ),
+    ],
+)
+async def test_retry_of_a_cast_that_has_not_failed_is_409(
+    store: MemoryStore, records: list[Encoded], state: str
+) -> None:
+    await store.append(STREAM, [encode(META), *records])
+    async with serving(store) as client:
+        response = await client.post(f"/api/casts/{CAST_ID}/retry")
+        error = (await response.json())["error"]
+    assert (response.status, error["code"], error["type"]) == (409, "not_failed", "conflict_error")
+    assert state in error["message"]
+    assert await jobs(store) == 0
+
+
+@pytest.mark.parametrize("cast_id", [CAST_ID, "no-id"])
+async def test_retry_of_no_cast_is_404(store: MemoryStore, cast_id: str) -> None:
+    async with serving(store) as client:
+        response = await client.post(f"/api/casts/{cast_id}/retry")
+        assert (response.status, (await response.json())["error"]["code"]) == (404, "cast_not_found")
+
+
+async def test_retry_of_a_cast_that_is_being_deleted_is_503(store: MemoryStore) -> None:
+    await failed_cast(store)
+    await store.append(catalog(CAST_ID), [encode_private(Gone(1))])
+    async with serving(store) as client:
+        response = await client.post(f"/api/casts/{CAST_ID}/retry")
+        assert (response.status, (await response.json())["error"]["code"]) == (503, "being_deleted")
+    assert await jobs(store) == 1
+
+
+@pytest.mark.parametrize(("headers", "status"), SUBMIT_HEADERS)
+async def test_pages_of_other_sites_cannot_retry(store: MemoryStore, headers: dict[str, str], status: int) -> None:
+    await failed_cast(store)
+    async with serving(store) as client:
+        response = await client.post(f"/api/casts/{CAST_ID}/retry", headers=headers)
+        assert response.status == (200 if status == 201 else 403)
+    assert await jobs(store) == (2 if status == 201 else 1)
 
 
 async def test_strangers_record_behind_the_seal_does_not_reopen_a_done_cast(store: MemoryStore) -> None:

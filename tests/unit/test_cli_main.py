@@ -29,7 +29,7 @@ def test_settings_lists_every_setting_with_its_value(
     assert next(line for line in lines if line.startswith("STREAMTTS_PORT ")).split()[1] == "9001"
 
 
-@pytest.mark.parametrize("name", ["STREAMTTS_S2_KEY", "STREAMTTS_S2_TOKEN"])
+@pytest.mark.parametrize("name", ["STREAMTTS_S2_KEY", "STREAMTTS_S2_TOKEN", "STREAMTTS_ADMIN_KEY"])
 def test_settings_show_no_secret(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

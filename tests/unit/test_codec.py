@@ -18,6 +18,7 @@ from casts.private import (
     Gone,
     Job,
     Lease,
+    LeasedCast,
     OfferedVoice,
     PrivateRecord,
     Receipt,
@@ -59,6 +60,7 @@ records: st.SearchStrategy[Record] = st.one_of(
 )
 ids = st.text(alphabet=string.ascii_letters + "-_", min_size=12, max_size=12).map(CastId)
 voices = st.builds(OfferedVoice, text, text, text, text, st.none() | text, st.booleans())
+shares = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 private: st.SearchStrategy[PrivateRecord] = st.one_of(
     st.builds(Job, ids, epochs, counts, st.booleans()),
     st.builds(Cursor, counts),
@@ -67,6 +69,12 @@ private: st.SearchStrategy[PrivateRecord] = st.one_of(
     st.builds(Recipe, text, text, text, text, text, text),
     st.builds(Gone, counts),
     st.builds(Lease, text, counts),
+    st.builds(
+        Lease, text, counts, counts, counts, st.none() | shares, shares,
+        st.lists(
+            st.builds(LeasedCast, ids, st.none() | counts, counts, counts, counts, st.booleans()), max_size=3
+        ).map(tuple),
+    ),
     st.builds(
         Announcement, text, text, text, text, st.none() | text, text, st.lists(voices, max_size=2).map(tuple),
         st.lists(text, max_size=2).map(tuple),
@@ -131,3 +139,29 @@ def test_private_record_without_one_of_its_fields_is_invalid(record: PrivateReco
     encoded = encode_private(record)
     with pytest.raises(InvalidRecord, match="epoch"):
         decode_private(encoded.headers, encoded.body.replace(b'"epoch"', change))
+
+
+def test_lease_of_an_earlier_version_reads_with_nothing_in_hand() -> None:
+    headers = encode_private(Lease("w1", 3)).headers
+    assert decode_private(headers, b'{"worker":"w1","active":3}') == Lease("w1", 3, 0, 0, None, 0.0, ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param('"busy_share":-0.5', id="negative"),
+        pytest.param('"busy_share":NaN', id="no number"),
+        pytest.param('"busy_share":true', id="a truth value"),
+        pytest.param('"engine_speed":"85"', id="a string"),
+        pytest.param('"engine_speed":1e999', id="without end"),
+        pytest.param(f'"engine_speed":1{"0" * 400}', id="longer than a float"),
+        pytest.param(
+            '"casts":[{"id":"../..","lead_ms":1,"sentences_done":1,"sentences":1,"attempt":1,"asap":false}]', id="no id"
+        ),
+        pytest.param('"casts":[{"id":"abcdefghijkl"}]', id="a cast without its fields"),
+    ],
+)  # fmt: skip
+def test_lease_with_a_field_that_is_not_what_it_should_be_is_invalid(fields: str) -> None:
+    headers = encode_private(Lease("w1", 3)).headers
+    with pytest.raises(InvalidRecord):
+        decode_private(headers, f'{{"worker":"w1","active":3,{fields}}}'.encode())

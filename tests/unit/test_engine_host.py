@@ -121,6 +121,18 @@ async def test_host_recovers_from_a_failed_engine(host: EngineHost, order: str, 
     assert host.stats().failures == {reason: 1}
 
 
+async def test_host_counts_the_sentence_in_hand_and_then_its_whole_time(host: EngineHost) -> None:
+    await host.ensure_started()
+    assert host.stats().in_hand_s == 0
+    speaking = asyncio.create_task(say(host, "hang", 0.3))
+    await until(lambda: host.stats().in_hand_s > 0.1)
+    assert host.stats().busy_s == 0
+    with pytest.raises(EngineFailed):
+        await speaking
+    assert host.stats().in_hand_s == 0
+    assert host.stats().busy_s >= 0.3
+
+
 async def test_host_survives_a_refusal_in_the_same_process(host: EngineHost) -> None:
     await host.ensure_started()
     pid = host.pid

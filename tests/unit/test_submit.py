@@ -134,12 +134,37 @@ async def test_submit_of_a_done_cast_is_free_and_of_a_failed_one_a_new_job(
     assert len(await jobs(store)) == jobs_after
 
 
-async def test_submit_between_a_failure_and_its_dead_entry_is_a_new_try(store: MemoryStore) -> None:
+async def test_submit_between_a_failure_and_its_dead_entry_is_a_new_job(store: MemoryStore) -> None:
+    """The worker seals first: for a moment the ledger still has the job that failed."""
     async with submitter_on(store) as submitter:
         await submitter.submit(WISH)
         await store.append(output(CAST_ID), [fence("w-1")])
         await store.append(output(CAST_ID), [fence("fail-0")])
         await submitter.submit(WISH)
+        await submitter.submit(WISH)
+    assert len(await jobs(store)) == 2
+
+
+async def test_retry_returns_when_its_own_proxy_knows_of_the_job(store: MemoryStore) -> None:
+    """Else the answer to the retry, or a read after it, would still say that the cast has failed."""
+    async with submitter_on(store) as submitter:
+        meta = (await submitter.submit(WISH)).meta
+        await finish(store, "fail-0", meta.epoch)
+        await submitter.retry(CAST_ID, meta)
+        pending = submitter._ledger.pending(CAST_ID, meta.epoch)
+    assert pending is not None
+    assert pending.last == 1
+
+
+async def test_retries_at_once_over_two_proxies_are_one_job_that_both_know_of(store: MemoryStore) -> None:
+    async with submitter_on(store) as first, submitter_on(store) as second:
+        meta = (await first.submit(WISH)).meta
+        await finish(store, "fail-0", meta.epoch)
+        await asyncio.gather(*(one.retry(CAST_ID, meta) for one in (first, second) for _ in range(5)))
+        for one in (first, second):
+            pending = one._ledger.pending(CAST_ID, meta.epoch)
+            assert pending is not None
+            assert pending.last == 1
     assert len(await jobs(store)) == 2
 
 

@@ -173,8 +173,8 @@ async def test_poison_first_and_a_thousand_good_jobs_behind_it() -> None:
     assert (await log_of(store, poison))[0].ended == "fail"
     for cast_id in ids[::50]:
         await assert_spoken(store, cast_id)
-    statistics = worker.statistics()
-    assert (statistics.unfinished, statistics.loaded) == (0, 0)
+    snapshot = worker.snapshot()
+    assert (snapshot.unfinished, snapshot.casts) == (0, ())
 
 
 async def test_every_append_to_a_cast_carries_the_folded_token_and_position() -> None:
