@@ -133,15 +133,22 @@ class Lease:
     casts: tuple[LeasedCast, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """A worker ends in order: its casts may be taken over at once."""
+
+    worker: str
+
+
 T = TypeVar("T")
 
 KINDS: dict[type, str] = {
     Job: "job", Cursor: "cursor", Receipt: "receipt", DeadJob: "dead", Recipe: "recipe", Gone: "gone",
-    Announcement: "announcement", Lease: "lease",
+    Announcement: "announcement", Lease: "lease", Farewell: "farewell",
 }  # fmt: skip
 _TYPES = {kind: cls for cls, kind in KINDS.items()}
 
-PrivateRecord = Job | Cursor | Receipt | DeadJob | Recipe | Gone | Announcement | Lease
+PrivateRecord = Job | Cursor | Receipt | DeadJob | Recipe | Gone | Announcement | Lease | Farewell
 
 
 def encode_private(record: PrivateRecord) -> Encoded:

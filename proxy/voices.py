@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from casts.errors import InvalidVoice
 from casts.offers import COUNTS_FOR_MS, anybody_offers
-from casts.private import Announcement, Lease, OfferedVoice
+from casts.private import Announcement, Farewell, Lease, OfferedVoice
 from casts.voice import Voice, parse_voice
 from proxy.errors import ApiError
 from streams.shared_log import Placed
@@ -23,16 +23,18 @@ class Voices:
         self._lease_ms = int(lease_s * 1000)
         self._now_ms = now_ms
         self._announced: dict[str, tuple[int, Announcement]] = {}
-        self._last_sign_ms = 0
+        self._signs_ms: dict[str, int] = {}
 
     def take(self, placed: Placed) -> None:
         """One record of the `workers` stream."""
         match placed.record:
             case Announcement() as announcement:
                 self._announced[announcement.worker] = (placed.timestamp, announcement)
-                self._last_sign_ms = placed.timestamp
-            case Lease():
-                self._last_sign_ms = placed.timestamp
+                self._signs_ms[announcement.worker] = placed.timestamp
+            case Lease(worker=worker):
+                self._signs_ms[worker] = placed.timestamp
+            case Farewell(worker=worker):
+                self._signs_ms.pop(worker, None)
             case _:
                 pass
 
@@ -43,8 +45,8 @@ class Voices:
         return [announcement for timestamp, announcement in current if timestamp >= oldest]
 
     def a_worker_is_there(self) -> bool:
-        """A worker gave a sign of life within two leases."""
-        return self._now_ms() - self._last_sign_ms <= 2 * self._lease_ms
+        """A worker gave a sign of life within two leases, and did not leave since."""
+        return self._now_ms() - max(self._signs_ms.values(), default=0) <= 2 * self._lease_ms
 
     def all(self) -> list[OfferedVoice]:
         """Every voice on offer, each once."""

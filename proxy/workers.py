@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from casts.names import WORKERS
 from casts.offers import COUNTS_FOR_MS
-from casts.private import Announcement, Lease
+from casts.private import Announcement, Farewell, Lease
 from streams.port import Store
 from streams.shared_log import Placed, follow_shared
 
@@ -18,6 +18,7 @@ class Seen:
     at_ms: int
     announcement: Announcement | None = None
     lease: Lease | None = None
+    left: bool = False
 
 
 class Workers:
@@ -34,12 +35,14 @@ class Workers:
                 self._sign(name, placed).announcement = announcement
             case Lease(worker=name) as lease:
                 self._sign(name, placed).lease = lease
+            case Farewell(worker=name):
+                self._sign(name, placed).left = True
             case _:
                 pass
 
     def _sign(self, name: str, placed: Placed) -> Seen:
         seen = self._seen.setdefault(name, Seen(placed.timestamp))
-        seen.at_ms = placed.timestamp
+        seen.at_ms, seen.left = placed.timestamp, False
         return seen
 
     def described(self, now_ms: int) -> list[dict[str, object]]:
@@ -59,7 +62,7 @@ class Workers:
             "engine": announcement.engine if announcement else None,
             "label": announcement.label if announcement else None,
             "seen_ms_ago": ago_ms,
-            "alive": ago_ms <= self._lease_ms,
+            "alive": ago_ms <= self._lease_ms and not seen.left,
             **lease,
         }
 

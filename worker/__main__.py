@@ -11,7 +11,6 @@ from casts.errors import SettingsError, StreamTTSError
 from casts.log import configure_logging
 from casts.settings import Settings, read_settings
 from streams.key import read_key
-from streams.port import Store
 from streams.s2 import S2Store, s2_address
 from worker.engine import EngineHost, choose_engine, engine_command
 from worker.identity import Identity, take_identity
@@ -20,41 +19,53 @@ from worker.worker import Worker
 
 log = logging.getLogger("worker")
 
-STOP_GRACE_S = 1.5
-"""What an orderly end may take: the last commit, and closing the engine and the store."""
+FINISH_S = 1.5
+"""What the running sentence, its record, the farewell and the last commit may take."""
 
 
 async def _serve(settings: Settings, key: str, identity: Identity) -> None:
+    """Work until a signal; then end in order. A second signal ends the process at once."""
     store = S2Store(s2_address(settings, key))
     choice = choose_engine(settings)
     engine = EngineHost(engine_command(choice.module, settings.engine_python))
     worker = Worker(store, engine, settings, identity.name)
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    running = asyncio.create_task(_run(worker, settings, choice.notice), name="worker")
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
+        loop.add_signal_handler(number, _begin_to_stop, loop, stop)
+    running = asyncio.create_task(_run(worker, settings, choice.notice), name="worker")
+    stopping = asyncio.create_task(stop.wait(), name="signals")
     try:
-        await running
-    except asyncio.CancelledError:
-        log.info("stopping", extra={"action": "stop"})
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        await _finish(worker)
     finally:
-        await _close(worker, engine, store)
+        running.cancel()
+        stopping.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
+        await engine.close()
+        await store.close()
+
+
+def _begin_to_stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    stop.set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
+async def _finish(worker: Worker) -> None:
+    log.info("stopping", extra={"action": "stop"})
+    try:
+        await worker.finish(FINISH_S)
+    except (TimeoutError, StreamTTSError) as error:
+        log.warning("not all was finished at the end: %s", type(error).__name__)
 
 
 async def _run(worker: Worker, settings: Settings, notice: str | None) -> None:
     async with serving_metrics(worker.metrics.registry, settings):
         await worker.run(notice)
-
-
-async def _close(worker: Worker, engine: EngineHost, store: Store) -> None:
-    """Leave nothing behind that a restart would have to clean up; what is not done in time is done then."""
-    try:
-        async with asyncio.timeout(STOP_GRACE_S):
-            await worker.commit()
-    except (TimeoutError, StreamTTSError) as error:
-        log.warning("the cursor was not committed at the end: %s", error)
-    await engine.close()
-    await store.close()
 
 
 def main() -> int:

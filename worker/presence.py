@@ -6,13 +6,14 @@ store is away nobody's lease runs out, because our own sign of life does not com
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import aclosing
 
 from casts.names import WORKERS
 from casts.offers import COUNTS_FOR_MS, anybody_offers
-from casts.private import Announcement, Lease
+from casts.private import Announcement, Farewell, Lease
 from casts.voice import Voice
 from streams.port import Store, trim
 from streams.shared_log import Placed, append_at_least_once, follow_shared, tail_of
@@ -63,6 +64,8 @@ class Presence:
                 self._announcements[worker] = (placed, announcement)
             case Lease(worker=worker):
                 self._seen[worker] = self._clock
+            case Farewell(worker=worker):
+                self._seen[worker] = -math.inf
             case _:
                 pass
 
@@ -95,6 +98,9 @@ class Presence:
                 if is_news(told, now) or now.at - told.at >= self._lease_s / 3:
                     await append_at_least_once(self._store, WORKERS, lease_of(self._name, told, now))
                     told = now
+
+    async def say_farewell(self) -> None:
+        await append_at_least_once(self._store, WORKERS, Farewell(self._name))
 
     async def _trim(self, own_place: int) -> None:
         """Let everything go that is older than each announcement which still counts."""

@@ -56,6 +56,9 @@ REFILL_BELOW = 0.9
 MAX_CRASHES = 3
 """Unexpected errors at one cast, in a row, after which it is given up: they are our bugs, and other casts go on."""
 
+FINISH_LOOK_S = 0.02
+"""How often an orderly end looks whether the last sentence is written."""
+
 MAX_LOADING = 8
 """Casts that are read at once; more would only make the first of them later."""
 
@@ -90,6 +93,7 @@ class Worker:
         self._moved = asyncio.Event()
         self._room = asyncio.Event()
         self._turns = 0
+        self._stopping = False
 
     def snapshot(self) -> Snapshot:
         """What there is to see now, for leases, metrics and tests; asks nobody."""
@@ -119,9 +123,21 @@ class Worker:
                 commit_whenever_moved(self._cursor, lambda: self._watermark.value, self._moved), name="commit"
             )
 
-    async def commit(self) -> None:
-        """Commit what is finished; for an orderly end. Raises StoreUnavailable."""
-        await self._cursor.commit(self._watermark.value)
+    async def finish(self, deadline_s: float) -> None:
+        """An orderly end while `run` still runs: begin nothing new, write what was spoken, say farewell, commit.
+
+        Raises:
+            TimeoutError: not all of it was done in time; the next start does the rest.
+            StoreUnavailable: the commit was not answered.
+        """
+        self._stopping = True
+        self._changed.set()
+        async with asyncio.timeout(deadline_s):
+            while any(work.attempt is not None and not work.attempt.idle for work in self._book.in_stage("loaded")):
+                self._changed.clear()  # its other two waiters are gone, or going
+                await self._changed_or(time.monotonic() + FINISH_LOOK_S)
+            await self._presence.say_farewell()
+            await self._cursor.commit(self._watermark.value)
 
     async def _first_hello(self) -> Hello:
         while True:
@@ -169,7 +185,7 @@ class Worker:
 
     async def _admit(self, group: asyncio.TaskGroup, loader: Loader) -> None:
         """Load waiting casts while there is room; park the one with most lead for one that nobody has heard."""
-        while True:
+        while not self._stopping:
             now = time.monotonic()
             waiting = self._book.in_stage("waiting")
             if self._book.count("loading") < MAX_LOADING and (admit := self._next_admission(now)):
@@ -260,7 +276,7 @@ class Worker:
 
     async def _speak(self) -> None:
         """Give the engine one sentence after another, in the order of `worker.schedule`."""
-        while True:
+        while not self._stopping:
             now = time.monotonic()
             loaded = self._book.in_stage("loaded")
             ready = (work.candidate() for work in loaded if work.attempt is not None and work.attempt.wants_speech)

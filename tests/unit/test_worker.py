@@ -30,6 +30,7 @@ from streams.port import Store, StoreUnavailable, fence
 from streams.shared_log import Placed
 from tests.fakes import VOICE, Crash, FakeEngine, Fault, FaultyStore, submit
 from worker.commit import CommittedCursor
+from worker.engine import Speech
 from worker.mp3 import SentenceTooLong, encode_sentence
 from worker.presence import Presence
 from worker.text.plan import plan_text
@@ -493,3 +494,50 @@ def test_announcement_of_yesterday_keeps_no_job_waiting(store: MemoryStore) -> N
     assert not presence.anybody_offers(parse_voice(VOICE))
     presence.observe(Placed(1, int(time.time() * 1000) - day_ms + 60_000, offered), 0.0)
     assert presence.anybody_offers(parse_voice(VOICE))
+
+
+async def test_orderly_end_writes_the_running_sentence_and_leaves_nothing_held(store: MemoryStore) -> None:
+    """Another worker takes the cast over at once, without waiting for the lease."""
+    cast_id = await submit(store, TEXTS[0])
+    engine = SlowEngine()
+    worker = new_worker(store, engine)
+    running = asyncio.create_task(worker.run(None))
+    await engine.speaking.wait()
+    finishing = asyncio.create_task(worker.finish(5.0))
+    await asyncio.sleep(0)
+    engine.release.set()
+    await finishing
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    fold, _, tokens = await log_of(store, cast_id)
+    assert (len(fold.sentences), len(engine.spoken)) == (1, 1)
+    assert tokens[-1].startswith("w1-")
+    await until_quiet(store, new_worker(store, name="w2", lease_s=3600.0), deadline_s=5.0)
+    await assert_spoken(store, cast_id)
+
+
+async def test_orderly_end_gives_a_hanging_sentence_up_in_time(store: MemoryStore) -> None:
+    await submit(store, TEXTS[0])
+    engine = SlowEngine()
+    worker = new_worker(store, engine)
+    running = asyncio.create_task(worker.run(None))
+    await engine.speaking.wait()
+    with pytest.raises(TimeoutError):
+        await worker.finish(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+class SlowEngine(FakeEngine):
+    """Waits in its first sentence until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaking, self.release = asyncio.Event(), asyncio.Event()
+
+    async def speak(
+        self, text: str, body: str, lang: str | None = None, speed: float = 1.0, *, deadline_s: float
+    ) -> Speech:
+        self.speaking.set()
+        await self.release.wait()
+        return await super().speak(text, body, lang, speed, deadline_s=deadline_s)
