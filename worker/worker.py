@@ -20,7 +20,7 @@ from casts.settings import Settings
 from streams.port import BeyondTail, Store, StreamMissing
 from streams.shared_log import follow_shared
 from streams.starting import ensure_store
-from worker.attempt import Abandon, Attempt, Seal, Take, write_failure
+from worker.attempt import Abandon, Attempt, Seal, Take, owner_of, write_failure
 from worker.book import Book, Work
 from worker.cast_log import CastLog, Lost, read_cast_log
 from worker.commit import CommittedCursor, commit_whenever_moved
@@ -207,7 +207,8 @@ class Worker:
         work.not_before = time.monotonic() + delay_s
         self._book.move(work, "waiting")
         if work.attempt is not None:
-            work.token = work.attempt.log.token
+            token = work.attempt.log.token
+            work.token = token if owner_of(token) == self._name else None  # lost: what is in force is another's
             work.attempt.stop()
             work.attempt = None
         self._changed.set()
