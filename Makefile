@@ -1,13 +1,14 @@
 # make run    everything from a fresh checkout, on http://127.0.0.1:8080
 # make test   everything that CI runs, with its own installs
 # make check  the quick part: format, lint, types, layers
+# make chaos  kills, stops and cuts at random against one running service: 200 seeds, about 35 minutes
 # make bench  the figures of docs/benchmarks.md
 # make lock   resolve the dependencies anew into the lock files
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run test check unit e2e bench lock clean
+.PHONY: run test check unit e2e chaos bench lock clean
 .DEFAULT_GOAL := run
 
 # The newest Python from 3.11 on; `make PYTHON=python3.12 run` chooses another.
@@ -16,6 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE ?=
+SEEDS ?= 200
 
 run: .venv/run.ok
 	@exec $(BIN)/streamtts up $(if $(ENGINE),--engine $(ENGINE))
@@ -39,6 +41,10 @@ unit: .venv/dev.ok
 
 e2e: .venv/dev.ok
 	$(BIN)/pytest tests/e2e
+
+chaos: .venv/dev.ok
+	$(BIN)/streamtts s2-binary
+	$(BIN)/python -m tests.faults --seeds $(SEEDS) --seconds 6
 
 bench: .venv/dev.ok
 	$(BIN)/python -m bench

@@ -42,6 +42,7 @@ from s2_sdk import (
 from casts.codec import Encoded
 from casts.names import SHARED, StreamName
 from casts.settings import DAY_S, Settings
+from streams.liveness import install_liveness
 from streams.memory import check_batch
 from streams.port import (
     Acknowledged,
@@ -92,6 +93,7 @@ class S2Store:
 
     def __init__(self, address: S2Address) -> None:
         install_quickack()
+        install_liveness()
         endpoints = Endpoints(account=address.url, basin=address.url)
         self._address = address
         self._writer = S2(

@@ -66,6 +66,7 @@ class Attempt:
     Attributes:
         next_index: the sentence to be spoken next.
         pending: spoken sentences that are not written yet.
+        own_token: the fencing token of this attempt once the cast is claimed.
         speaking: the engine is at `next_index`.
         failed_with: the engine failed at `next_index`; no more speech until it is decided what follows.
     """
@@ -84,10 +85,28 @@ class Attempt:
         self.speaking = False
         self.failed_with: str | None = None
         self._stopped = False
-        if own_token is None or cast_log.token != own_token:
-            self.add(Take(None))
+        self._begun = own_token is not None and cast_log.token == own_token
+        self._settled = asyncio.Event()
+        self.own_token = own_token if self._begun else None
+        if self._begun:
+            self._settled.set()
         if self.all_spoken:
+            self.begin()
             self.add(Seal())
+
+    def begin(self) -> None:
+        """Claim the cast unless that was done. Called with the first turn, not when it is loaded.
+
+        So of several workers each claims what its engine is free for, and none a queue that it then works off alone.
+        """
+        if not self._begun:
+            self._begun = True
+            self.add(Take(None))
+
+    async def is_taken(self) -> bool:
+        """Wait until the claim is decided; False where another worker was faster."""
+        await self._settled.wait()
+        return self.own_token is not None
 
     @property
     def all_spoken(self) -> bool:
@@ -128,6 +147,7 @@ class Attempt:
     def stop(self) -> None:
         """Write nothing more; `write_next` returns None."""
         self._stopped = True
+        self._settled.set()
         self._arrived.set()
 
     async def write_next(self) -> Step | None:
@@ -162,6 +182,8 @@ class Attempt:
                 first = len(fold.sentences)
                 start = Start(fold.attempt + 1, first, self.plan if first == 0 else (), cause)
                 await self.log.write([fence(new_token(self._worker)), encode(start)])
+                self.own_token = self.log.token
+                self._settled.set()
             case Spoken():
                 await self.log.write([encode(await self._audio(step))])
             case Seal():

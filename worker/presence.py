@@ -51,6 +51,10 @@ class Presence:
         seen_at = self._seen.setdefault(worker, self._clock)
         return self._clock - seen_at <= self._lease_s
 
+    def others_are_here(self) -> bool:
+        """Another worker has given a sign of life within its lease."""
+        return any(self.is_alive(worker) for worker in self._seen if worker != self._name)
+
     def anybody_offers(self, voice: Voice) -> bool:
         return anybody_offers((announcement for _, announcement in self._current()), voice)
 

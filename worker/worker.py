@@ -215,7 +215,7 @@ class Worker:
         work.not_before = time.monotonic() + delay_s
         self._book.move(work, "waiting")
         if work.attempt is not None:
-            work.token = work.attempt.log.token
+            work.token = work.attempt.own_token
             work.attempt.stop()
             work.attempt = None
         self._changed.set()
@@ -300,6 +300,10 @@ class Worker:
         work.served = self._turns
         pause_ms = attempt.plan[attempt.next_index].pause_ms
         attempt.speaking = True
+        attempt.begin()
+        if self._presence.others_are_here() and not await attempt.is_taken():
+            attempt.speaking = False
+            return  # alone, the claim and the first sentence overlap; here it would often be spoken for nothing
         try:
             speech = await self._engine.speak(
                 spoken_text(attempt.next_text()), voice.body, voice.lang, float(voice.speed),
@@ -380,7 +384,9 @@ class Worker:
     async def _bury(self, work: Work, reason: str, message: str, offset: int) -> None:
         """The jobs of this cast up to `offset` are dead: say so. A later one is a new try and goes on waiting."""
         self._book.move(work, "finishing")
-        work.attempt = None
+        if work.attempt is not None:
+            work.attempt.stop()
+            work.attempt = None
         await self._outcomes.dead(DeadJob(work.cast_id, work.epoch, offset, reason, message, self._name))
         self.metrics.cast_failed()
         log.warning("cast failed", extra={"action": "cast_failed", "cast_id": work.cast_id, "reason": reason})

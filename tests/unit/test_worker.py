@@ -344,6 +344,28 @@ async def test_worker_whose_cast_was_taken_over_lets_go(store: MemoryStore) -> N
     await assert_spoken(store, cast_id)
 
 
+async def test_cast_that_was_lost_comes_back_only_by_a_claim_of_its_own(store: MemoryStore) -> None:
+    """The other one takes it and falls silent: its token is in force, and this worker never writes under it."""
+    cast_id = await submit(store, TEXTS[0])
+    taken = False
+
+    def take_over(text: str, tries: int) -> str | None:
+        nonlocal taken
+        if "third" in text and not taken:
+            taken = True
+            store.append_now(output(cast_id), [fence("other-1"), encode(Start(2, 1, ()))])
+        return None
+
+    await until_quiet(store, new_worker(store, FakeEngine(take_over), lease_s=1.0))
+    _, records, tokens = await log_of(store, cast_id)
+    _, _, again, end = tokens
+    assert again.startswith("w1-")
+    assert end.startswith("end-")
+    assert [record.attempt for record in records if isinstance(record, Start)] == [1, 2, 3]
+    assert not [record for record in records if isinstance(record, Audio) and record.attempt == 2]
+    await assert_spoken(store, cast_id)
+
+
 async def test_more_casts_than_may_be_loaded_are_all_spoken(store: MemoryStore) -> None:
     ids = [await submit(store, f"{n} times this text was said. {TEXTS[0]}") for n in range(12)]
     await until_quiet(store, new_worker(store, max_active_casts=2, intake_window=3))
