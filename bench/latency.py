@@ -44,14 +44,14 @@ async def submit(session: aiohttp.ClientSession, label: str) -> tuple[str, float
     return body["id"], (time.perf_counter() - began) * 1000
 
 
-async def first_audio(session: aiohttp.ClientSession, cast_id: str) -> None:
-    """Read the cast until the first audio frame has arrived whole."""
+async def first_of(session: aiohttp.ClientSession, cast_id: str, kind: str) -> None:
+    """Read the cast until the first frame of a kind has arrived whole."""
     decoder = FrameDecoder()
     async with session.get(f"/api/casts/{cast_id}/records", params={"from": "0", "wait": "30"}) as response:
         async for portion in response.content.iter_any():
-            if any(frame.header["e"] == "audio" for frame in decoder.feed(portion)):
+            if any(frame.header["e"] == kind for frame in decoder.feed(portion)):
                 return
-    raise AssertionError("the cast ended without audio")
+    raise AssertionError(f"the cast ended without {kind}")
 
 
 async def three_appends(store: Store, label: str) -> float:
@@ -67,15 +67,16 @@ async def three_appends(store: Store, label: str) -> float:
 
 
 async def measure_submits(session: aiohttp.ClientSession, store: Store) -> list[Row]:
-    """One listener at a time: submit, then hear; a raw measurement between any two."""
+    """One listener at a time on an idle service: submit, then hear; a raw measurement between any two."""
     submits, firsts, appends = [], [], []
     run = os.urandom(4).hex()
     for number in range(SUBMITS + 10):
         label = f"{run} {number}"
         began = time.perf_counter()
         cast_id, submit_ms = await submit(session, label)
-        await first_audio(session, cast_id)
+        await first_of(session, cast_id, "audio")
         first_ms = (time.perf_counter() - began) * 1000
+        await first_of(session, cast_id, "eos")  # the next one finds the service idle
         append_ms = await three_appends(store, label)
         if number >= 10:  # the first ones warm connections and caches
             submits.append(submit_ms)
@@ -102,7 +103,7 @@ async def measure_burst(session: aiohttp.ClientSession) -> list[Row]:
 
         async def one(label: str, began: float = began) -> float:
             cast_id, _ = await submit(session, label)
-            await first_audio(session, cast_id)
+            await first_of(session, cast_id, "audio")
             return (time.perf_counter() - began) * 1000
 
         lasts.append(max(await asyncio.gather(*(one(f"{run} {burst} {n}") for n in range(BURST_SIZE)))))
