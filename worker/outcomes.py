@@ -1,6 +1,8 @@
 """Receipts and dead jobs: what this worker and others have finished, and the appends that say so."""
 
 import asyncio
+import time
+from collections import deque
 from contextlib import aclosing
 
 from casts.keys import CastKey, cast_key
@@ -17,8 +19,10 @@ class Outcomes:
         changed: set whenever one was seen; the worker clears it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, retention_s: int) -> None:
         self._store = store
+        self._retention_ms = retention_s * 1000
+        self._dead_at: deque[tuple[int, int]] = deque()
         self._answered: dict[StreamName, dict[CastKey, int]] = {PROGRESS_DONE: {}, JOBS_DEAD: {}}
         self._places: dict[int, int] = {}
         self._caught_up = {PROGRESS_DONE: asyncio.Event(), JOBS_DEAD: asyncio.Event()}
@@ -34,6 +38,8 @@ class Outcomes:
             async for placed in places:
                 if isinstance(placed.record, Receipt | DeadJob):
                     self._take(stream, placed.seq_num, placed.record)
+                    if stream == JOBS_DEAD:
+                        self._dead_at.append((placed.timestamp, placed.seq_num))
                 if placed.seq_num + 1 >= tail:
                     self._caught_up[stream].set()
 
@@ -51,6 +57,14 @@ class Outcomes:
         self.seen.append(key)
         self.changed.set()
 
+    async def _trim_dead(self, before_ms: int) -> None:
+        """Dead jobs are kept as long as a cast is."""
+        upto = None
+        while self._dead_at and self._dead_at[0][0] < before_ms:
+            upto = self._dead_at.popleft()[1] + 1
+        if upto is not None:
+            await self._store.append(JOBS_DEAD, [trim(upto)])
+
     async def receipt(self, record: Receipt) -> None:
         """Append a receipt unless one that answers for as much is there."""
         if self._answered[PROGRESS_DONE].get(cast_key(record.id, record.epoch), -1) < record.offset:
@@ -62,7 +76,8 @@ class Outcomes:
             await append_at_least_once(self._store, JOBS_DEAD, record)
 
     async def forget_below(self, watermark: int) -> None:
-        """Drop what answers only for jobs below the watermark, here and in `progress/done`."""
+        """Drop what answers only for jobs below the watermark, here and in `progress/done`, and the long dead."""
+        await self._trim_dead(int(time.time() * 1000) - self._retention_ms)
         for answered in self._answered.values():
             for key in [key for key, offset in answered.items() if offset < watermark]:
                 del answered[key]

@@ -87,7 +87,7 @@ class Worker:
         self._book = Book()
         self._cursor = CommittedCursor(store)
         self._watermark = Watermark(0)
-        self._outcomes = Outcomes(store)
+        self._outcomes = Outcomes(store, settings.retention_s)
         self._presence = Presence(store, name, settings.lease_s)
         self._changed = asyncio.Event()
         self._moved = asyncio.Event()
@@ -155,7 +155,9 @@ class Worker:
         while True:
             async with aclosing(follow_shared(self._store, JOBS, position)) as places:
                 async for placed in places:
-                    while position < placed.seq_num:  # trimmed: finished long ago
+                    if position < placed.seq_num:  # only what is finished is ever trimmed, so the cursor was lost
+                        log.error("jobs %d to %d are gone from the log", position, placed.seq_num - 1)
+                    while position < placed.seq_num:
                         self._finish_offset(position)
                         position += 1
                     position = placed.seq_num + 1

@@ -26,7 +26,7 @@ from casts.settings import Settings
 from casts.voice import parse_voice
 from streams.committed import read_committed
 from streams.memory import MemoryStore
-from streams.port import Store, StoreUnavailable, fence
+from streams.port import Store, StoreUnavailable, fence, trim
 from streams.shared_log import Placed
 from tests.fakes import VOICE, Crash, FakeEngine, Fault, FaultyStore, submit
 from worker.commit import CommittedCursor
@@ -461,6 +461,29 @@ async def test_given_up_cast_is_not_asked_of_the_engine_again(store: MemoryStore
 
     await until_quiet(store, new_worker(store, FakeEngine(refuse)))
     assert len(asked) == 3
+
+
+async def test_dead_jobs_are_let_go_after_the_retention(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    await submit(store, TEXTS[0], voice="espeak/tlh")
+    await until_quiet(store, new_worker(store, voice_grace_s=0.01))
+    assert len(await privates(store, JOBS_DEAD)) == 1
+    real = time.time
+    monkeypatch.setattr("worker.outcomes.time.time", lambda: real() + 31 * 24 * 3600)
+    await submit(store, TEXTS[1])
+    await until_quiet(store, new_worker(store))
+    await submit(store, TEXTS[2])
+    await until_quiet(store, new_worker(store))
+    assert await privates(store, JOBS_DEAD) == []
+
+
+async def test_jobs_that_vanished_above_the_cursor_are_said_aloud(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for text in TEXTS:
+        await submit(store, text)
+    store.append_now(JOBS, [trim(2)])
+    await until_quiet(store, new_worker(store))
+    assert "jobs 0 to 1 are gone" in caplog.text
 
 
 async def test_held_cast_costs_no_parking(store: MemoryStore) -> None:
