@@ -165,6 +165,8 @@ class Channels:
                 async for entry in entries:
                     channel.take(entry)
                     self._keep_budget()
+                    if channel.seal is not None and channel.seal.ended:
+                        return  # nothing will ever follow: no lingering, no open read
         except (StreamMissing, BeyondTail):
             log.info("a live cast is gone", extra={"cast_id": channel.cast_id})
         finally:

@@ -145,3 +145,19 @@ async def test_channel_of_a_deleted_cast_is_over() -> None:
             while not channel.over:
                 await channel.changed.wait()
         running.cancel()
+
+
+async def test_reader_ends_with_the_cast_and_its_listener_still_gets_the_end() -> None:
+    store = MemoryStore()
+    await store.append(output(CAST_ID), [META])
+    channels = Channels(store, 10**6)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(channels.run())
+        await asyncio.sleep(0)
+        channel = channels.join(CAST_ID, 1)
+        await store.append(output(CAST_ID), [fence("w-1"), encode(Start(1, 0, PLAN)), fence("end-1")])
+        async with asyncio.timeout(5):
+            while not channel.over:
+                await channel.changed.wait()
+        assert [kept is not None for kept in map(channel.at, range(1, 5))] == [True, True, True, False]
+        running.cancel()
