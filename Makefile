@@ -1,7 +1,7 @@
 # make run    everything from a fresh checkout, on http://127.0.0.1:8080
 # make test   everything that CI runs, with its own installs
 # make check  the quick part: format, lint, types, layers
-# make chaos  kills, stops and cuts at random against one running service: 200 seeds, about 35 minutes
+# make chaos  kills, stops and cuts at random against one running service: 200 seeds, about 40 minutes
 # make bench  the figures of docs/benchmarks.md
 # make lock   resolve the dependencies anew into the lock files
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from pathlib import Path
 
 from tests.faults.deployment import Deployment, deployed
@@ -26,9 +27,11 @@ TRIAL_DEADLINE_S = 420.0
 LOG_LINES = 40
 
 
-async def run_seeds(seeds: list[int], seconds: float, until: float, folder: Path) -> Counter[str]:
-    """Run seeds on as few deployments as possible: a fresh one after each break, whose folder is kept."""
-    counts: Counter[str] = Counter()
+async def run_seeds(seeds: list[int], seconds: float, until: float, folder: Path, counts: Counter[str]) -> None:
+    """Run seeds on as few deployments as possible: a fresh one after each break, whose folder is kept.
+
+    `counts` is filled as they go; no seed begins after `until`, monotonic.
+    """
     waiting = list(seeds)
     while waiting and counts["breaks"] < MAX_BREAKS and time.monotonic() < until:
         place = folder / f"run{counts['breaks'] + 1}"
@@ -38,7 +41,6 @@ async def run_seeds(seeds: list[int], seconds: float, until: float, folder: Path
                 seed = waiting.pop(0)
                 if not await run_seed(deployment, seed, seconds, counts):
                     break
-    return counts
 
 
 async def run_seed(deployment: Deployment, seed: int, seconds: float, counts: Counter[str]) -> bool:
@@ -71,13 +73,13 @@ def explain(deployment: Deployment, trial: Trial) -> None:
     print(f"  kept: {deployment.folder}", flush=True)
 
 
-async def run_until_signal(seeds: list[int], seconds: float, until: float, folder: Path) -> Counter[str]:
-    """As `run_seeds`; SIGTERM and SIGINT end it with every process that it started."""
-    running = asyncio.current_task()
-    assert running is not None
+async def until_signal(work: Coroutine[None, None, None]) -> None:
+    """SIGTERM and SIGINT end the work, with every process that it started."""
+    running = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    return await run_seeds(seeds, seconds, until, folder)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 def main() -> int:
@@ -93,9 +95,7 @@ def main() -> int:
     logging.basicConfig(filename=folder / "harness.log", level=logging.INFO)
     began = time.monotonic()
     counts: Counter[str] = Counter()
-    with contextlib.suppress(asyncio.CancelledError):
-        counts = asyncio.run(run_until_signal(seeds, wanted.seconds, began + 60 * wanted.minutes, folder))
-    counts["breaks"] += 0
+    asyncio.run(until_signal(run_seeds(seeds, wanted.seconds, began + 60 * wanted.minutes, folder, counts)))
     print(render(counts, time.monotonic() - began))
     if counts["breaks"] or counts["seeds"] < 1:
         return 1

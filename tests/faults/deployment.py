@@ -21,7 +21,7 @@ from cli.progress import Progress
 from cli.s2_binary import get_s2_binary
 from cli.s2_command import s2_command, s2_environment
 from streams.s2 import S2Address, S2Store
-from tests.faults.plan import PlannedFault
+from tests.faults.plan import EVERYTHING, PlannedFault
 from tests.faults.services import Service, child_of, members_of
 from tests.faults.tcp_fault import Link
 from tests.faults.watch import Watch
@@ -118,15 +118,22 @@ class Deployment:
         return True
 
     async def _signal(self, fault: PlannedFault) -> bool:
-        first = signal.SIGKILL if fault.kind == "kill" else signal.SIGSTOP
-        pid = await self._send(fault.target, first)
-        if pid is None or fault.kind == "kill":
-            return pid is not None
+        if fault.kind == "kill":
+            names = list(self.services) if fault.target == EVERYTHING else [fault.target]
+            return any([await self._kill(name, fault.lasts_s) for name in names])
+        pid = await self._send(fault.target, signal.SIGSTOP)
+        if pid is None:
+            return False
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:
             self.wake(fault.target, pid)
         return True
+
+    async def _kill(self, target: str, dead_s: float) -> bool:
+        if target in self.services:
+            self.services[target].pause_s = dead_s
+        return await self._send(target, signal.SIGKILL) is not None
 
     async def _send(self, target: str, number: signal.Signals) -> int | None:
         if target not in ENGINE_OF:

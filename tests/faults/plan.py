@@ -6,7 +6,10 @@ from typing import Literal
 
 Fault = Literal["kill", "stop", "cut", "reset", "hold", "delay", "swallow", "half_open", "refuse"]
 
-SERVICES = ("s2", "worker1", "worker2", "engine1", "engine2", "proxy")
+EVERYTHING = "everything"
+"""S2-Lite, both workers and the proxy at once: a power cut."""
+
+KILLABLE = ("s2", "s2", "worker1", "worker1", "worker2", "worker2", "engine1", "engine2", "proxy", EVERYTHING)
 STOPPABLE = ("worker1", "worker1", "worker2", "worker2", "s2", "engine1", "engine2", "proxy")
 LINKS = ("worker1", "worker2", "proxy", "readers")
 
@@ -38,7 +41,7 @@ class PlannedReader:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """`lasts_s` is how long the victim stays stopped, or the link broken; 0 for kills and cuts."""
+    """`lasts_s` is how long the victim stays stopped or dead, or the link broken; 0 for engines and cuts."""
 
     at_s: float
     kind: Fault
@@ -71,7 +74,7 @@ def make_plan(seed: int, seconds: float) -> Plan:
         late_s = rng.choice([0.0, rng.uniform(0, seconds * 0.4)])
         cursor = rng.choice([0, 0, rng.randint(1, sentences_of(texts[submit.text]))])
         readers.append(PlannedReader(submit.at_s + late_s, submit.text, cursor))
-    faults = [_fault(rng, seconds) for _ in range(rng.randint(2, 6))]
+    faults = [_fault(rng, seconds) for _ in range(rng.randint(3, 8))]
     return Plan(
         seed,
         seconds,
@@ -83,7 +86,7 @@ def make_plan(seed: int, seconds: float) -> Plan:
 
 
 def _text(rng: random.Random, name: str) -> str:
-    sentences = rng.choice([1, 2, 3, 6, 8, 12, rng.randint(20, 50)])
+    sentences = rng.choice([1, 2, 4, 8, 16, rng.randint(20, 50), rng.randint(20, 50)])
     return " ".join([f"This is text number {name}.", *(_sentence(rng) for _ in range(sentences - 1))])
 
 
@@ -100,7 +103,9 @@ def _fault(rng: random.Random, seconds: float) -> PlannedFault:
     at_s = rng.uniform(0.2, seconds * 0.9)
     match rng.choices(["kill", "stop", "link"], [4, 2, 3])[0]:
         case "kill":
-            return PlannedFault(at_s, "kill", rng.choice(SERVICES), 0.0)
+            target = rng.choice(KILLABLE)
+            lasts_s = 0.0 if target.startswith("engine") else rng.choice([0.2, rng.uniform(0.2, 3.5)])
+            return PlannedFault(at_s, "kill", target, lasts_s)
         case "stop":
             return PlannedFault(at_s, "stop", rng.choice(STOPPABLE), rng.uniform(0.5, 4.0))
         case _:

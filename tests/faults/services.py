@@ -18,6 +18,7 @@ class Service:
 
     Attributes:
         deaths: exit statuses that nobody here caused.
+        pause_s: how long the next death lasts.
         groups: the process groups of all its lives; children that it starts are in them too.
     """
 
@@ -27,6 +28,7 @@ class Service:
         self.name = name
         self.log = log
         self.deaths: list[int] = []
+        self.pause_s = RESTART_PAUSE_S
         self.groups: list[int] = []
         self._argv = list(argv)
         self._environ = dict(environ)
@@ -60,7 +62,8 @@ class Service:
                 status = await self._process.wait()
                 if not self._expected:
                     self.deaths.append(status)
-                await asyncio.sleep(RESTART_PAUSE_S)
+                await asyncio.sleep(self.pause_s)
+                self.pause_s = RESTART_PAUSE_S
         finally:
             await self._end()
 

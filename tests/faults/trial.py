@@ -92,7 +92,7 @@ class Trial:
             return
         group = {"kill": "kills", "stop": "stops"}.get(fault.kind, "links")
         self.counts[f"{group} {fault.target if group != 'links' else fault.kind}"] += 1
-        if fault.lasts_s:
+        if fault.lasts_s and fault.kind != "kill":
             self._note(f"{fault.kind} {fault.target} is over")
 
     async def _submit_at(self, session: aiohttp.ClientSession, submit: PlannedSubmit) -> None:
