@@ -94,7 +94,6 @@ def test_build_ends_with_the_process_that_asked_for_it(tmp_path: Path, ending: s
         env=environ,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     wait_until(pid_file.exists)
     pid = int(pid_file.read_text())
