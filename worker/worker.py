@@ -8,16 +8,14 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import aclosing
 from typing import Protocol, assert_never
 
 from casts.errors import StreamTTSError
-from casts.names import JOBS, JOBS_DEAD, PROGRESS_DONE
+from casts.names import JOBS_DEAD, PROGRESS_DONE
 from casts.offers import offers
-from casts.private import Announcement, DeadJob, Job, OfferedVoice, Receipt
+from casts.private import Announcement, DeadJob, OfferedVoice, Receipt
 from casts.settings import Settings
 from streams.port import BeyondTail, Store, StreamMissing
-from streams.shared_log import follow_shared
 from streams.starting import ensure_store
 from worker.attempt import Abandon, Attempt, Seal, Spoken, Take, write_failure
 from worker.book import Book, Work
@@ -25,6 +23,7 @@ from worker.cast_log import CastLog, Lost, read_cast_log
 from worker.commit import CommittedCursor, commit_whenever_moved
 from worker.counted_store import CountedStore
 from worker.engine import EngineFailed, EngineStats, Hello, Speech
+from worker.intake import Intake
 from worker.loading import (
     AlreadyFailed,
     Complete,
@@ -43,15 +42,11 @@ from worker.retry import MESSAGES, GiveUp, after_engine_failure
 from worker.schedule import Admit, Lead, Rest, Turn, next_admission, next_turn
 from worker.snapshot import Snapshot, snapshot_of
 from worker.text.spoken import spoken_text
-from worker.watermark import Watermark
 
 log = logging.getLogger(__name__)
 
 LOST_PAUSE_S = 1.0
 """Before a cast that was lost, or that our code stumbled over, is looked at again."""
-
-REFILL_BELOW = 0.9
-"""Share of the intake window to which a full one empties before jobs are read again."""
 
 MAX_CRASHES = 3
 """Unexpected errors at one cast, in a row, after which it is given up: they are our bugs, and other casts go on."""
@@ -86,41 +81,39 @@ class Worker:
         self._name = name
         self._book = Book()
         self._cursor = CommittedCursor(store)
-        self._watermark = Watermark(0)
         self._outcomes = Outcomes(store, settings.retention_s)
         self._presence = Presence(store, name, settings.lease_s)
         self._changed = asyncio.Event()
-        self._moved = asyncio.Event()
-        self._room = asyncio.Event()
+        self._intake = Intake(store, self._book, settings.intake_window, self._changed)
         self._turns = 0
         self._stopping = False
 
     def snapshot(self) -> Snapshot:
         """What there is to see now, for leases, metrics and tests; asks nobody."""
-        return snapshot_of(self._book, self._watermark.value, self._engine.stats(), time.monotonic())
+        return snapshot_of(self._book, self._intake.watermark, self._engine.stats(), time.monotonic())
 
     async def run(self, notice: str | None) -> None:
         """Work for ever. Raises CursorBeyondTail where the store is not the one of the cursor."""
         await ensure_store(self._store)
-        self._watermark = Watermark(await self._cursor.load())
+        self._intake.begin_at(await self._cursor.load())
         hello = await self._first_hello()
         announcement = announcement_of(self._name, hello, notice)
         loader = Loader(
             self._store, self._presence, self._name, lambda voice: offers(announcement, voice),
             self._settings.voice_grace_s, self._settings.lease_s,
         )  # fmt: skip
-        log.info("worker %s speaks with %s", self._name, hello.label, extra={"offset": self._watermark.value})
+        log.info("worker %s speaks with %s", self._name, hello.label, extra={"offset": self._intake.watermark})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._presence.follow(), name="presence")
             group.create_task(self._presence.announce_for_ever(announcement, self.snapshot), name="announce")
             for stream in (PROGRESS_DONE, JOBS_DEAD):
                 group.create_task(self._outcomes.follow(stream), name=f"follow {stream}")
             group.create_task(self._others_outcomes(), name="outcomes")
-            group.create_task(self._intake(), name="intake")
+            group.create_task(self._take_jobs(), name="intake")
             group.create_task(self._admit(group, loader), name="admission")
             group.create_task(self._speak(), name="speaker")
             group.create_task(
-                commit_whenever_moved(self._cursor, lambda: self._watermark.value, self._moved), name="commit"
+                commit_whenever_moved(self._cursor, lambda: self._intake.watermark, self._intake.moved), name="commit"
             )
 
     async def finish(self, deadline_s: float) -> None:
@@ -137,7 +130,7 @@ class Worker:
                 self._changed.clear()  # its other two waiters are gone, or going
                 await self._changed_or(time.monotonic() + FINISH_LOOK_S)
             await self._presence.say_farewell()
-            await self._cursor.commit(self._watermark.value)
+            await self._cursor.commit(self._intake.watermark)
 
     async def _first_hello(self) -> Hello:
         while True:
@@ -148,29 +141,9 @@ class Worker:
 
     # Intake
 
-    async def _intake(self) -> None:
-        """Follow `jobs` from the watermark; closed while the window is full: unread jobs stay in the store."""
-        await self._outcomes.caught_up()
-        position = self._watermark.value
-        while True:
-            async with aclosing(follow_shared(self._store, JOBS, position)) as places:
-                async for placed in places:
-                    if position < placed.seq_num:  # only what is finished is ever trimmed, so the cursor was lost
-                        log.error("jobs %d to %d are gone from the log", position, placed.seq_num - 1)
-                    while position < placed.seq_num:
-                        self._finish_offset(position)
-                        position += 1
-                    position = placed.seq_num + 1
-                    if isinstance(placed.record, Job):
-                        self._book.join(placed.record, placed.seq_num)
-                        self._changed.set()
-                    else:
-                        self._finish_offset(placed.seq_num)
-                    if self._book.unfinished_jobs >= self._settings.intake_window:
-                        break
-            while self._book.unfinished_jobs > REFILL_BELOW * self._settings.intake_window:
-                self._room.clear()
-                await self._room.wait()
+    async def _take_jobs(self) -> None:
+        await self._outcomes.caught_up()  # so that what is known to be finished gets no second receipt
+        await self._intake.follow()
 
     async def _others_outcomes(self) -> None:
         """A cast that another worker finished is looked at again at once; its fold confirms."""
@@ -396,14 +369,9 @@ class Worker:
 
     async def _answer(self, work: Work, upto: int) -> None:
         for offset in self._book.answer(work, upto):
-            self._finish_offset(offset)
+            self._intake.finish(offset)
         self._changed.set()
         await self._outcomes.forget_below(self._cursor.offset)
-
-    def _finish_offset(self, offset: int) -> None:
-        if self._watermark.finish(offset):
-            self._moved.set()
-        self._room.set()
 
     async def _changed_or(self, until: float) -> None:
         """Wait until something changed or the moment has come, seconds of the monotonic clock."""
