@@ -83,7 +83,9 @@ async def post_cast(request: web.Request) -> web.Response:
         request, wish["text"], wish.get("voice") or None, wish.get("title", ""), wish.get("asap", False)
     )
     if submitted.created:  # nobody has begun yet: no need to ask the store
-        ahead = max(0, request.app[LEDGER].unfinished - 1)
+        ledger = request.app[LEDGER]
+        ahead = ledger.place(submitted.cast_id, submitted.meta.epoch)
+        ahead = ledger.place_of_next() if ahead is None else ahead
         overview = Overview(submitted.meta, "queued", ahead, None, 0, 0, None, None)
     else:
         overview = await request.app[CASTS].overview(submitted.cast_id)

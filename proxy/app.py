@@ -99,7 +99,10 @@ async def follow_all(app: web.Application) -> None:
     async with asyncio.TaskGroup() as group:
         for stream in FOLLOWED:
             group.create_task(follow_into(app[LEDGER], app[STORE], stream), name=f"follow {stream}")
-        group.create_task(follow_workers(app[STORE], app[VOICES].take, app[WORKERS].take), name="follow workers")
+        group.create_task(
+            follow_workers(app[STORE], app[VOICES].take, app[WORKERS].take, app[LEDGER].take_sign),
+            name="follow workers",
+        )
 
 
 async def first_unfinished_job(store: Store) -> int:

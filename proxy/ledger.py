@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from casts.ids import CastId, Epoch
 from casts.keys import CastKey, cast_key
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName
-from casts.private import Cursor, DeadJob, Job, Receipt
+from casts.private import Cursor, DeadJob, Job, Lease, Receipt
 from streams.port import Store
 from streams.shared_log import Placed, follow_shared
 
@@ -48,6 +48,7 @@ class Ledger:
         self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
         self._answered: OrderedDict[CastKey, int] = OrderedDict()
         self._epochs: dict[CastId, Epoch] = {}
+        self._heard: set[CastId] = set()
         self._committed = first_job
 
     def take(self, placed: Placed, stream: StreamName) -> None:
@@ -66,6 +67,12 @@ class Ledger:
             self.next_job = placed.seq_num + 1
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def take_sign(self, placed: Placed) -> None:
+        """One record of `workers`: a lease tells which of the unfinished casts have audio already."""
+        if isinstance(placed.record, Lease):
+            begun = {cast.id for cast in placed.record.casts if cast.lead_ms is not None}
+            self._heard |= begun & {_cast_id(key) for key in self._pending}
 
     def _take_job(self, job: Job, offset: int) -> None:
         key = cast_key(job.id, job.epoch)
@@ -95,9 +102,10 @@ class Ledger:
 
     def _drop(self, key: CastKey) -> None:
         del self._pending[key]
-        cast_id, _, epoch = key.partition("/")
-        if self._epochs.get(CastId(cast_id)) == epoch:
-            del self._epochs[CastId(cast_id)]
+        cast_id = _cast_id(key)
+        self._heard.discard(cast_id)
+        if key == cast_key(cast_id, self._epochs.get(cast_id, Epoch(""))):
+            del self._epochs[cast_id]
 
     def pending(self, cast_id: CastId, epoch: Epoch) -> Pending | None:
         return self._pending.get(cast_key(cast_id, epoch))
@@ -107,11 +115,19 @@ class Ledger:
         return self._epochs.get(cast_id)
 
     def place(self, cast_id: CastId, epoch: Epoch) -> int | None:
-        """How many unfinished casts came before this one; None if it is not among them."""
+        """How many casts without audio came before this one, for those have a voice first; None if it is unknown."""
         pending = self._pending.get(cast_key(cast_id, epoch))
         if pending is None:
             return None
-        return sum(1 for other in self._pending.values() if other.first < pending.first)
+        return self._unheard_before(pending.first)
+
+    def place_of_next(self) -> int:
+        """What `place` will be for a job that is appended now."""
+        return self._unheard_before(self.next_job)
+
+    def _unheard_before(self, offset: int) -> int:
+        unheard = (pending for key, pending in self._pending.items() if _cast_id(key) not in self._heard)
+        return sum(1 for pending in unheard if pending.first < offset)
 
     @property
     def unfinished(self) -> int:
@@ -127,6 +143,10 @@ class Ledger:
         """Until the condition holds; it is asked again whenever something was taken. Bound it with a timeout."""
         while not holds():
             await self.changed.wait()
+
+
+def _cast_id(key: CastKey) -> CastId:
+    return CastId(key.partition("/")[0])
 
 
 async def follow_into(ledger: Ledger, store: Store, stream: StreamName) -> None:

@@ -9,7 +9,7 @@ import pytest
 from casts.codec import encode
 from casts.ids import Epoch, content_id
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
-from casts.private import Cursor, Gone, Job, Receipt, Recipe, decode_private, encode_private
+from casts.private import Cursor, Gone, Job, Lease, LeasedCast, Receipt, Recipe, decode_private, encode_private
 from casts.records import Meta
 from proxy.errors import ApiError
 from proxy.ledger import Ledger, follow_into
@@ -17,6 +17,7 @@ from proxy.overview import Casts
 from proxy.submit import Submission, Submitter
 from streams.memory import MemoryStore
 from streams.port import Store, StoreUnavailable, fence
+from streams.shared_log import Placed
 from tests.fakes import Crash, Fault, FaultyStore
 
 WISH = Submission("A text to be said.", "espeak/en-us", "en-US", "A text", False)
@@ -217,6 +218,10 @@ async def test_place_counts_the_unfinished_casts_before(store: MemoryStore) -> N
         await store.append(PROGRESS_DONE, [encode_private(Receipt(ids[1], epoch, 1, 1, 1, "w"))])
         await ledger.wait_for(lambda: ledger.unfinished == 3)
         assert [ledger.place(cast_id, epoch) for cast_id in ids] == [0, None, 1, 2]
+        heard = LeasedCast(ids[0], 1500, 1, 9, 1, False), LeasedCast(ids[2], None, 0, 9, 1, False)
+        ledger.take_sign(Placed(0, 0, Lease("w", 2, casts=heard)))
+        assert [ledger.place(cast_id, epoch) for cast_id in ids] == [0, None, 0, 1]
+        assert ledger.place_of_next() == 2
         for task in tasks:
             task.cancel()
 
