@@ -181,7 +181,7 @@ class Attempt:
             case Take(cause):
                 first = len(fold.sentences)
                 start = Start(fold.attempt + 1, first, self.plan if first == 0 else (), cause)
-                await self.log.write([fence(new_token(self._worker)), encode(start)])
+                await self.log.write([fence(new_token(self._worker)), encode(start)], after=first)
                 self.own_token = self.log.token
                 self._settled.set()
             case Spoken():
@@ -216,7 +216,7 @@ class Attempt:
 async def write_failure(cast_log: CastLog, reason: str, message: str, offset: int) -> None:
     """Fail a cast for all its jobs up to `offset`. Raises Lost, StreamMissing."""
     fail = Fail(cast_log.fold.attempt, reason, message)
-    await cast_log.write([encode(fail), fence(fail_token(offset))])
+    await cast_log.write([encode(fail), fence(fail_token(offset))], after=len(cast_log.fold.sentences))
 
 
 def new_token(worker: str) -> str:

@@ -78,11 +78,14 @@ class CastLog:
                 first.append(entry)
             self._apply(entry)
 
-    async def write(self, records: Sequence[Encoded]) -> None:
+    async def write(self, records: Sequence[Encoded], *, after: int | None = None) -> None:
         """Append all records exactly once, however often the store has to be asked.
 
+        Args:
+            after: how many sentences there are, where the records say so: they must not void one that came since.
+
         Raises:
-            Lost: another token is in force; nothing of ours was or will be written.
+            Lost: another token is in force, or its owner has gone on; nothing of ours was or will be written.
             StreamMissing: the cast was deleted.
         """
         token, tries = self.token, 0
@@ -96,7 +99,7 @@ class CastLog:
             ours = [(entry.headers, entry.body) for entry in found[: len(records)]]
             if ours == [(record.headers, record.body) for record in records]:
                 return
-            if self.token != token:
+            if self.token != token or after not in (None, len(self.fold.sentences)):
                 raise Lost(self.token)
             if isinstance(outcome, Refused) and outcome.token is not None:
                 raise Lost(outcome.token)  # a fence that cannot be read here is in force all the same

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from casts.codec import decode, encode
+from casts.codec import decode, duration_ms, encode
 from casts.fold import CastFold
 from casts.ids import CastId, Epoch
 from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, PROGRESS_DONE, StreamName, catalog, output
@@ -363,6 +363,31 @@ async def test_cast_that_was_lost_comes_back_only_by_a_claim_of_its_own(store: M
     assert end.startswith("end-")
     assert [record.attempt for record in records if isinstance(record, Start)] == [1, 2, 3]
     assert not [record for record in records if isinstance(record, Audio) and record.attempt == 2]
+    await assert_spoken(store, cast_id)
+
+
+async def test_owner_that_speaks_on_at_the_last_moment_is_not_voided(store: MemoryStore) -> None:
+    """Its lease seemed over; between our look at the cast and our claim there came a sentence of it."""
+    cast_id = await submit(store, TEXTS[0])
+    plan = plan_text(TEXTS[0], "en-US")
+    store.append_now(output(cast_id), [fence("other-1"), encode(Start(1, 0, plan))])
+    claims = 0
+
+    def speak_on(place: int, stream: StreamName) -> Fault | None:
+        nonlocal claims
+        if stream == output(cast_id):
+            claims += 1
+            if claims == 1:
+                spoken = encode_sentence(b"\0\0" * 24_000, 100)
+                ms = duration_ms(spoken.samples)
+                audio = Audio(0, 1, ms, spoken.samples, "The first", (), spoken.mp3)
+                store.append_now(stream, [encode(audio)], token="other-1")
+        return None
+
+    await until_quiet(store, new_worker(FaultyStore(store, speak_on), lease_s=1.0))
+    _, records, _ = await log_of(store, cast_id)
+    assert [(one.attempt, one.first) for one in records if isinstance(one, Start)] == [(1, 0), (2, 1)]
+    assert [one.index for one in records if isinstance(one, Audio)] == list(range(len(plan)))
     await assert_spoken(store, cast_id)
 
 
