@@ -80,8 +80,10 @@ async def _send_speech(request: web.Request, response: web.StreamResponse, cast_
                     return
         except (StreamMissing, BeyondTail):
             raise ConnectionError("the cast was deleted while it was downloaded") from None
-        seal = (await casts.ending(cast_id)).seal
-        if seal is not None and not casts.is_wanted_anew(cast_id, meta, seal):
+        ending = await casts.ending(cast_id)
+        if ending.tail > position:
+            continue  # it went on since it was read: perhaps to its end
+        if ending.seal is not None and not casts.is_wanted_anew(cast_id, meta, ending.seal):
             raise ConnectionError("the cast failed while it was downloaded")
         await _wait_for_more(request, cast_id, position)
 

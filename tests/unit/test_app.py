@@ -31,7 +31,7 @@ from casts.settings import Settings
 from proxy.app import make_app
 from proxy.keys import CHANNELS, LEDGER, VOICES
 from streams.memory import MemoryStore
-from streams.port import StoreUnavailable, fence
+from streams.port import Entry, StoreUnavailable, fence
 
 VOICE = OfferedVoice("espeak/en-us", "English (America)", "en-US", "English", None, True)
 ANNOUNCED = Announcement("w1", "espeak", "1", "A fake voice", None, VOICE.id, (VOICE,), ("f3",))
@@ -425,3 +425,26 @@ async def test_record_of_an_unknown_kind_that_makes_no_frame_is_skipped_by_every
         await store.append(STREAM, [strange, huge, encode(audio(1))])
         assert [f.header["e"] for f in decoder.feed(await response.content.readany())] == ["audio"]
         response.close()
+
+
+async def test_download_of_a_cast_that_ends_just_after_it_was_read_is_whole(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end lands between the read up to the tail and the look whether anything will follow."""
+    await started_cast(store)
+    async with serving(store) as client:
+        await store.append(JOBS, [encode_private(Job(CAST_ID, META.epoch, 0, True))])
+        real, looks = store.last, 0
+
+        async def last(stream: StreamName) -> Entry | None:
+            nonlocal looks
+            looks += stream == STREAM
+            if looks == 3:  # the state, the job, and then whether it goes on
+                store.append_now(STREAM, [encode(audio(1)), encode(Eos(1, 2, 48, "d")), fence("end-1")])
+            return await real(stream)
+
+        monkeypatch.setattr(store, "last", last)
+        async with asyncio.timeout(5):
+            response = await client.get(f"/api/casts/{CAST_ID}/audio.mp3")
+            assert await response.read() == audio(0).mp3 + audio(1).mp3
+        assert looks >= 3
