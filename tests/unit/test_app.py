@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from casts.codec import Encoded, encode
 from casts.frames import Frame, FrameDecoder
 from casts.ids import CastId, Epoch
-from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, catalog, output
+from casts.names import JOBS, JOBS_CURSOR, JOBS_DEAD, WORKERS, StreamName, catalog, output
 from casts.plan import Planned
 from casts.private import (
     Announcement,
