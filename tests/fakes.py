@@ -41,6 +41,9 @@ class FaultyStore:
     appends: int = 0
     turns: Callable[[], int] = lambda: 0
     """How many turns of the loop others get before an append is carried out, and again before it is answered."""
+    crash_at_call: int = -1
+    """The call, of any kind and counted from 0, at which the process dies."""
+    calls: int = 0
 
     async def ensure(self) -> None:
         await self.inner.ensure()
@@ -53,6 +56,7 @@ class FaultyStore:
         match_seq_num: int | None = None,
         token: str | None = None,
     ) -> Outcome:
+        self._count()
         place, self.appends = self.appends, self.appends + 1
         await self._wait()
         fault = self.fault_of(place, stream)
@@ -66,17 +70,25 @@ class FaultyStore:
             raise Crash
         return Unknown("unanswered") if fault is Fault.UNANSWERED else outcome
 
+    def _count(self) -> None:
+        call, self.calls = self.calls, self.calls + 1
+        if call == self.crash_at_call:
+            raise Crash
+
     async def _wait(self) -> None:
         for _ in range(self.turns()):
             await asyncio.sleep(0)
 
     async def tail(self, stream: StreamName) -> int:
+        self._count()
         return await self.inner.tail(stream)
 
     async def read(self, stream: StreamName, start: int, *, count: int = 1000, max_bytes: int = 1 << 20) -> list[Entry]:
+        self._count()
         return await self.inner.read(stream, start, count=count, max_bytes=max_bytes)
 
     async def last(self, stream: StreamName) -> Entry | None:
+        self._count()
         return await self.inner.last(stream)
 
     def follow(self, stream: StreamName, start: int) -> AsyncGenerator[Entry | Unreadable, None]:

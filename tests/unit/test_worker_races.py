@@ -128,6 +128,40 @@ async def test_end_that_lands_between_another_workers_fold_and_its_take_over_sta
     assert "late-1" not in tokens
 
 
+async def test_worker_may_die_at_any_call_of_the_store() -> None:
+    """Three casts, a sentence that fails once and a dead letter; the k-th call of any kind is the last one."""
+    place, died = 0, True
+    while died:
+        store = MemoryStore()
+        await store.ensure()
+        poison = await submit(store, "Nobody can say this poison.")
+        ids = [await submit(store, text) for text in TEXTS]
+        tries_of_second = 0
+
+        def fails(text: str, tries: int) -> str | None:
+            nonlocal tries_of_second
+            if "poison" in text:
+                return "engine_hung"
+            tries_of_second += "second" in text
+            return "engine_crashed" if "second" in text and tries_of_second == 1 else None
+
+        engine = FakeEngine(fails)
+        died = False
+        try:
+            await until_quiet(store, new_worker(FaultyStore(store, lambda k, s: None, crash_at_call=place), engine))
+        except* Crash:
+            died = True
+        await until_quiet(store, new_worker(store, engine))
+        for cast_id in ids:
+            await assert_spoken(store, cast_id)
+            await assert_one_voice(store, cast_id)
+        assert (await log_of(store, poison))[0].ended == "fail"
+        assert await committed(store) >= 4
+        place += 1
+    print(f"{place - 1} calls")
+    assert place > 40
+
+
 ENGINE_FAULTS = ("engine_crashed", "engine_hung", "engine_garbled", "engine_unavailable")
 
 
