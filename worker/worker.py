@@ -259,12 +259,16 @@ class Worker:
             match next_turn(ready, now, self._settings.comfort_s):
                 case Turn(key):
                     work = self._book.works[key]
-                    assert work.attempt is not None
+                    attempt = work.attempt  # by the end of the sentence the cast may have another one, or none
+                    assert attempt is not None
+                    attempt.speaking = True
                     try:
-                        await self._speak_next(work, work.attempt)
+                        await self._speak_next(work, attempt)
                     except Exception:
                         log.exception("unexpected error at a sentence", extra={"cast_id": work.cast_id})
-                        work.attempt.fail("internal_error")
+                        attempt.fail("internal_error")
+                    finally:
+                        attempt.speaking = False
                 case Rest(until):
                     await self._changed_or(now + 60.0 if until is None else until)
 
@@ -274,10 +278,8 @@ class Worker:
         self._turns += 1
         work.served = self._turns
         pause_ms = attempt.plan[attempt.next_index].pause_ms
-        attempt.speaking = True
         attempt.begin()
         if self._presence.others_are_here() and not await attempt.is_taken():
-            attempt.speaking = False
             return  # alone, the claim and the first sentence overlap; here it would often be spoken for nothing
         try:
             speech = await self._engine.speak(
@@ -285,10 +287,8 @@ class Worker:
                 deadline_s=self._settings.sentence_deadline_s,
             )  # fmt: skip
         except EngineFailed as error:
-            attempt.speaking = False
             self._engine_failed(work, attempt, error)
             return
-        attempt.speaking = False
         attempt.put(speech)
         self.metrics.sentence_spoken()
         if work.attempt is not attempt:

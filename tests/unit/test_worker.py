@@ -476,6 +476,28 @@ async def test_unexpected_error_at_one_cast_fails_that_one_alone(
     assert (fold.ended, fold.reason) == ("fail", "internal_error")
 
 
+async def test_unexpected_error_at_a_sentence_of_a_cast_that_was_lost_meanwhile_ends_no_worker(
+    store: MemoryStore,
+) -> None:
+    lost, other = await submit(store, TEXTS[0]), await submit(store, TEXTS[1])
+
+    class BrokenEngine(FakeEngine):
+        async def speak(
+            self, text: str, body: str, lang: str | None = None, speed: float = 1.0, *, deadline_s: float
+        ) -> Speech:
+            if text in TEXTS[0]:
+                store.append_now(output(lost), [fence("other-1")])
+                while not worker._book.in_stage("waiting"):
+                    await asyncio.sleep(0.001)
+                raise RuntimeError("a bug, and the cast is gone already")
+            return await super().speak(text, body, lang, speed, deadline_s=deadline_s)
+
+    worker = new_worker(store, BrokenEngine(), lease_s=30.0)
+    with pytest.raises(TimeoutError):
+        await until_quiet(store, worker, deadline_s=0.5)
+    await assert_spoken(store, other)
+
+
 async def test_given_up_cast_is_not_asked_of_the_engine_again(store: MemoryStore) -> None:
     await submit(store, "Only one sentence is here.")
     asked = []
