@@ -95,7 +95,7 @@ async def background(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_all(app: web.Application) -> None:
-    app[LEDGER].next_job = await first_unfinished_job(app[STORE])
+    app[LEDGER].begin_at(await first_unfinished_job(app[STORE]))
     async with asyncio.TaskGroup() as group:
         for stream in FOLLOWED:
             group.create_task(follow_into(app[LEDGER], app[STORE], stream), name=f"follow {stream}")

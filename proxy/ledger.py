@@ -41,15 +41,19 @@ class Ledger:
         dead: dead jobs that were seen.
     """
 
-    def __init__(self, first_job: int = 0) -> None:
-        self.next_job = first_job
+    def __init__(self) -> None:
+        self.next_job = 0
         self.changed = asyncio.Event()
         self.dead = 0
         self._pending: OrderedDict[CastKey, Pending] = OrderedDict()
         self._answered: OrderedDict[CastKey, int] = OrderedDict()
         self._epochs: dict[CastId, Epoch] = {}
         self._heard: set[CastId] = set()
-        self._committed = first_job
+        self._committed = 0
+
+    def begin_at(self, committed: int) -> None:
+        """The committed cursor, before `jobs` is followed: what lies below it is finished."""
+        self.next_job = self._committed = committed
 
     def take(self, placed: Placed, stream: StreamName) -> None:
         """One record of one of the four streams, in order within its stream."""

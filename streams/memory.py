@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from casts.codec import Encoded
-from casts.limits import BATCH_RECORDS, RECORD_BYTES, metered_bytes
+from casts.limits import metered_bytes
 from casts.names import SHARED, StreamName
 from streams.port import (
     FENCE,
@@ -19,7 +19,7 @@ from streams.port import (
     StreamMissing,
     Unreadable,
     UnreadableRecord,
-    total_metered_bytes,
+    check_batch,
 )
 
 
@@ -147,12 +147,3 @@ class MemoryStore:
         if held is None or (held.next_seq == 0 and stream not in SHARED):
             raise StreamMissing(stream)
         return held
-
-
-def check_batch(records: Sequence[Encoded]) -> None:
-    """Raises ValueError where S2 would refuse the batch for its size; the message has the figures."""
-    if not 1 <= len(records) <= BATCH_RECORDS:
-        raise ValueError(f"an append has 1 to {BATCH_RECORDS} records, not {len(records)}")
-    size = total_metered_bytes(records)
-    if size > RECORD_BYTES:
-        raise ValueError(f"an append has at most {RECORD_BYTES} bytes, not {size}")

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from casts.codec import Encoded, Headers
 from casts.errors import StreamTTSError
-from casts.limits import TOKEN_BYTES, metered_bytes
+from casts.limits import BATCH_RECORDS, RECORD_BYTES, TOKEN_BYTES, metered_bytes
 from casts.names import StreamName
 
 FENCE, TRIM = b"fence", b"trim"
@@ -114,6 +114,15 @@ def trim(seq_num: int) -> Encoded:
 
 def total_metered_bytes(records: Sequence[Encoded]) -> int:
     return sum(metered_bytes(record.headers, record.body) for record in records)
+
+
+def check_batch(records: Sequence[Encoded]) -> None:
+    """Raises ValueError where S2 would refuse the batch for its size; the message has the figures."""
+    if not 1 <= len(records) <= BATCH_RECORDS:
+        raise ValueError(f"an append has 1 to {BATCH_RECORDS} records, not {len(records)}")
+    size = total_metered_bytes(records)
+    if size > RECORD_BYTES:
+        raise ValueError(f"an append has at most {RECORD_BYTES} bytes, not {size}")
 
 
 class Store(Protocol):

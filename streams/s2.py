@@ -43,7 +43,6 @@ from casts.codec import Encoded
 from casts.names import SHARED, StreamName
 from casts.settings import DAY_S, Settings
 from streams.liveness import install_liveness
-from streams.memory import check_batch
 from streams.port import (
     Acknowledged,
     BeyondTail,
@@ -55,6 +54,7 @@ from streams.port import (
     Unknown,
     Unreadable,
     UnreadableRecord,
+    check_batch,
 )
 from streams.quickack import install_quickack
 

@@ -48,6 +48,20 @@ async def follow_shared(store: Store, stream: StreamName, start: int) -> AsyncGe
                 yield Placed(entry.seq_num, 0, None)
 
 
+async def follow_from_the_beginning(
+    store: Store, stream: StreamName, caught_up: asyncio.Event
+) -> AsyncGenerator[Placed, None]:
+    """Every place, for ever; `caught_up` is set once all that was there at the start has been taken."""
+    tail = await tail_of(store, stream)
+    if tail == 0:
+        caught_up.set()
+    async with aclosing(follow_shared(store, stream, 0)) as places:
+        async for placed in places:
+            yield placed
+            if placed.seq_num + 1 >= tail:
+                caught_up.set()
+
+
 async def last_readable(store: Store, stream: StreamName) -> PrivateRecord | None:
     """The last private record of a short stream, over garbage behind it. Raises StreamMissing, StoreUnavailable."""
     last = None

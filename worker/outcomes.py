@@ -9,7 +9,7 @@ from casts.keys import CastKey, cast_key
 from casts.names import JOBS_DEAD, PROGRESS_DONE, StreamName
 from casts.private import DeadJob, Receipt
 from streams.port import Store, trim
-from streams.shared_log import append_at_least_once, follow_shared, tail_of
+from streams.shared_log import append_at_least_once, follow_from_the_beginning
 
 
 class Outcomes:
@@ -31,17 +31,12 @@ class Outcomes:
 
     async def follow(self, stream: StreamName) -> None:
         """Follow one of the two streams for ever."""
-        tail = await tail_of(self._store, stream)
-        if tail == 0:
-            self._caught_up[stream].set()
-        async with aclosing(follow_shared(self._store, stream, 0)) as places:
+        async with aclosing(follow_from_the_beginning(self._store, stream, self._caught_up[stream])) as places:
             async for placed in places:
                 if isinstance(placed.record, Receipt | DeadJob):
                     self._take(stream, placed.seq_num, placed.record)
                     if stream == JOBS_DEAD:
                         self._dead_at.append((placed.timestamp, placed.seq_num))
-                if placed.seq_num + 1 >= tail:
-                    self._caught_up[stream].set()
 
     async def caught_up(self) -> None:
         """Wait until what was there at start has been read."""

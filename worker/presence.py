@@ -16,7 +16,7 @@ from casts.offers import COUNTS_FOR_MS, anybody_offers
 from casts.private import Announcement, Farewell, Lease
 from casts.voice import Voice
 from streams.port import Store, trim
-from streams.shared_log import Placed, append_at_least_once, follow_shared, tail_of
+from streams.shared_log import Placed, append_at_least_once, follow_from_the_beginning
 from worker.snapshot import Snapshot, is_news, lease_of
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,9 @@ class Presence:
                 pass
 
     async def follow(self) -> None:
-        tail = await tail_of(self._store, WORKERS)
-        if tail == 0:
-            self._caught_up.set()
-        async with aclosing(follow_shared(self._store, WORKERS, 0)) as places:
+        async with aclosing(follow_from_the_beginning(self._store, WORKERS, self._caught_up)) as places:
             async for placed in places:
                 self.observe(placed, time.monotonic())
-                if placed.seq_num + 1 >= tail:
-                    self._caught_up.set()
 
     def _current(self) -> list[tuple[Placed, Announcement]]:
         """The announcements that count."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -18,6 +20,16 @@ from streams.port import fence
 CAST_ID = CastId("abcdefghijkl")
 META = encode(Meta(Epoch("0a1b2c3d"), "t", "espeak/en", "en", "2026-01-01T00:00:00Z", "text"))
 PLAN = tuple(Planned(2 * n, 2 * n + 1, 0) for n in range(400))
+
+
+@asynccontextmanager
+async def running(channels: Channels) -> AsyncIterator[asyncio.TaskGroup]:
+    """The readers' owner at work; yields a group for the test's own tasks, which end by themselves."""
+    async with asyncio.TaskGroup() as group:
+        owner = group.create_task(channels.run())
+        await asyncio.sleep(0)
+        yield group
+        owner.cancel()
 
 
 def audio(index: int, size: int = 10) -> bytes:
@@ -67,9 +79,7 @@ async def test_listener_joining_at_any_moment_hears_a_gapless_run(seed: int) -> 
     channels = Channels(store, budget_bytes=rng.choice([1, 300, 3000, 10**6]))
     await store.append(output(CAST_ID), [META, fence("w-1"), encode(Start(1, 0, PLAN))])
     total = 60
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels) as group:
         listeners = []
         for index in range(total):
             await append_audio(store, index, rng.randint(0, 200))
@@ -80,7 +90,6 @@ async def test_listener_joining_at_any_moment_hears_a_gapless_run(seed: int) -> 
             for _ in range(rng.randint(0, 3)):
                 await asyncio.sleep(0)
         results = [await listener for listener in listeners]
-        running.cancel()
     assert results
     assert all(heard == list(range(total)) for heard in results)
 
@@ -89,22 +98,17 @@ async def test_thousand_joins_in_one_tick_start_one_reader() -> None:
     store = MemoryStore()
     await store.append(output(CAST_ID), [META])
     channels = Channels(store, 10**6)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels):
         joined = {id(channels.join(CAST_ID, 1)) for _ in range(1000)}
         assert len(joined) == 1
         assert channels.statistics().listeners == 1000
-        running.cancel()
 
 
 async def test_all_channels_together_stay_inside_the_budget() -> None:
     store = MemoryStore()
     await store.append(output(CAST_ID), [META])
     channels = Channels(store, budget_bytes=2000)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels):
         channel = channels.join(CAST_ID, 1)
         for index in range(50):
             await append_audio(store, index, 200)
@@ -112,7 +116,6 @@ async def test_all_channels_together_stay_inside_the_budget() -> None:
             await channel.changed.wait()
         assert channels.statistics().kept_bytes <= 2000
         assert channel.first > 1
-        running.cancel()
 
 
 async def test_reader_ends_when_its_last_listener_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,44 +123,35 @@ async def test_reader_ends_when_its_last_listener_stays_away(monkeypatch: pytest
     store = MemoryStore()
     await store.append(output(CAST_ID), [META])
     channels = Channels(store, 10**6)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels):
         channel = channels.join(CAST_ID, 1)
         channels.leave(channel)
         async with asyncio.timeout(5):
             while not channel.over:
                 await channel.changed.wait()
         assert channels.join(CAST_ID, 1) is not channel
-        running.cancel()
 
 
 async def test_channel_of_a_deleted_cast_is_over() -> None:
     store = MemoryStore()
     await store.append(output(CAST_ID), [META])
     channels = Channels(store, 10**6)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels):
         channel = channels.join(CAST_ID, 1)
         await store.delete(output(CAST_ID))
         async with asyncio.timeout(5):
             while not channel.over:
                 await channel.changed.wait()
-        running.cancel()
 
 
 async def test_reader_ends_with_the_cast_and_its_listener_still_gets_the_end() -> None:
     store = MemoryStore()
     await store.append(output(CAST_ID), [META])
     channels = Channels(store, 10**6)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(channels.run())
-        await asyncio.sleep(0)
+    async with running(channels):
         channel = channels.join(CAST_ID, 1)
         await store.append(output(CAST_ID), [fence("w-1"), encode(Start(1, 0, PLAN)), fence("end-1")])
         async with asyncio.timeout(5):
             while not channel.over:
                 await channel.changed.wait()
         assert [kept is not None for kept in map(channel.at, range(1, 5))] == [True, True, True, False]
-        running.cancel()
